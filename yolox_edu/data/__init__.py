@@ -1,0 +1,16 @@
+"""Pictures and boxes: reading, drawing, fitting and augmenting them.
+
+Nothing heavy is imported here; take what you need from its module:
+
+    errors      PictureError, DatasetError
+    picture     read_picture: one file of any kind -> RGB uint8
+    letterbox   letterbox, boxes_to_canvas, boxes_to_picture        chapter 02
+    crossing    Crossing, the drawn street scene                    chapter 16
+    coco        CocoSource, open_coco (needs pycocotools)           chapters 19, 21
+    augment     Augment, mosaic, mixup, hsv, flip (needs OpenCV)    chapter 14
+    training    TrainSet, RamCache, collate (needs OpenCV)          chapters 14-15
+"""
+
+from .errors import DatasetError, PictureError
+
+__all__ = ["DatasetError", "PictureError"]

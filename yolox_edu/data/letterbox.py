@@ -1,0 +1,87 @@
+"""Fit a picture of any size into the fixed canvas of the network. Explained in chapter 02."""
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+from torch.nn import functional as F
+
+PAD = 114  #: the grey of everything that is not picture; the official code's value
+
+
+def fit(height: int, width: int, size: tuple[int, int]) -> tuple[float, int, int]:
+    """The largest scale at which a `height x width` picture fits into `size = (H, W)`.
+
+    Returns the scale and the picture's new height and width in whole pixels: truncated, as in the
+    official `preproc` (yolox/data/data_augment.py), but at least 1, so that a picture of 1 x 5000
+    still leaves a line on the canvas instead of an empty array.
+
+    Raises:
+        ValueError: a side of the picture or of the canvas is less than 1.
+    """
+    canvas_height, canvas_width = size
+    if min(height, width) < 1:
+        raise ValueError(f"a picture of {height} x {width} (height x width) has no pixels")
+    if min(canvas_height, canvas_width) < 1:
+        raise ValueError(f"the canvas is {canvas_height} x {canvas_width} (height x width); give sides of at least 1")
+    scale = min(canvas_height / height, canvas_width / width)
+    return scale, max(int(height * scale), 1), max(int(width * scale), 1)
+
+
+def letterbox(
+    image: UInt8[np.ndarray, "h w 3"] | UInt8[Tensor, "3 h w"], size: tuple[int, int]
+) -> tuple[UInt8[Tensor, "3 H W"], float]:
+    """Scale a picture to fit `size = (H, W)`, lay it top-left, fill the rest with grey 114.
+
+    Bilinear, without antialiasing, half-pixel centres: `cv2.resize(INTER_LINEAR)` to within one grey
+    level, but done by torch, so that detecting needs no OpenCV. Explained in chapter 02.
+
+    Args:
+        image: uint8 RGB, an array `h w 3` or a tensor `3 h w`.
+        size: the canvas, (height, width) in pixels.
+
+    Returns:
+        the canvas (uint8 `3 H W`) and the scale: boxes on the canvas = boxes in the picture x scale.
+
+    Raises:
+        TypeError: not uint8. ValueError: not three channels, or a side of 0.
+    """
+    picture = _channels_first(image)
+    _, height, width = picture.shape
+    scale, new_height, new_width = fit(height, width, size)
+    if (new_height, new_width) != (height, width):
+        picture = F.interpolate(picture[None], (new_height, new_width), mode="bilinear")[0]
+    if (new_height, new_width) == tuple(size):
+        return picture.clone(memory_format=torch.contiguous_format), scale
+    canvas = torch.full((3, *size), PAD, dtype=torch.uint8, device=picture.device)
+    canvas[:, :new_height, :new_width] = picture
+    return canvas, scale
+
+
+def _channels_first(image: np.ndarray | Tensor) -> UInt8[Tensor, "3 h w"]:
+    """A view of the picture as a `3 h w` tensor; refuses anything that is not 8-bit RGB."""
+    array = isinstance(image, np.ndarray)
+    shape = tuple(image.shape)
+    if image.dtype != (np.uint8 if array else torch.uint8):
+        raise TypeError(f"letterbox takes uint8 (0-255), not {image.dtype}; for floats in [0, 1]: (x * 255).round() first")
+    if len(shape) != 3 or shape[-1 if array else 0] != 3:
+        raise ValueError(f"letterbox takes {'an array h w 3' if array else 'a tensor 3 h w'}, not one of shape {shape}")
+    if not array:
+        return image
+    if not image.flags.writeable or min(image.strides) < 0:
+        image = image.copy()  # torch warns about arrays it must not write to, and cannot view mirrored ones
+    return torch.from_numpy(image).permute(2, 0, 1)
+
+
+def boxes_to_canvas(boxes: Float[Tensor, "n 4"], scale: float) -> Float[Tensor, "n 4"]:
+    """xyxy boxes from the picture's own pixels to canvas pixels. Explained in chapter 02."""
+    return boxes * scale
+
+
+def boxes_to_picture(boxes: Float[Tensor, "n 4"], scale: float, height: int, width: int) -> Float[Tensor, "n 4"]:
+    """The way back: xyxy boxes on the canvas -> the pixels of a `height x width` picture, clipped to it.
+
+    Undoes `boxes_to_canvas` within 1e-3 px. Explained in chapter 02.
+    """
+    limit = boxes.new_tensor([width, height, width, height])
+    return (boxes / scale).clamp(min=0).minimum(limit)
