@@ -1,0 +1,79 @@
+"""The losses: box, objectness, class, and L1 at the end of training. Explained in chapter 13."""
+
+from __future__ import annotations
+
+import torch
+import torch.distributed as dist
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from yolox_edu.boxes import decode_boxes, grid, iou
+from yolox_edu.simota import Targets, assign, rows
+
+BOX_WEIGHT = 5.0
+
+
+def losses(
+    raw: Float[Tensor, "n a d"], targets: Targets, size: tuple[int, int], use_l1: bool = False
+) -> dict[str, Float[Tensor, ""]]:
+    """The terms of the loss as a dict of scalars; training minimises their plain sum. Chapter 13.
+
+    `raw` is the head's output, `size` the (height, width) of the network's input. Each term is a sum
+    over the batch, divided by the number of positives (of all processes, where there are several):
+
+    box         5 (1 - IoU²) of positives
+    objectness  binary cross-entropy of every cell: is it positive?
+    class       binary cross-entropy of positives; the target of the true class is the IoU, not 1
+    l1          |raw - wanted raw| of positives, only with `use_l1` (the last epochs)
+
+    Source: official `yolox/models/yolo_head.py`, `get_losses`.
+    """
+    with torch.autocast(raw.device.type, enabled=False):
+        raw = raw.float()
+        cells, strides = grid(size, raw.device)
+        found = assign(raw, targets, size, cells, strides)
+        raw_p, cell, stride = rows(raw, found.cell), cells[found.cell], strides[found.cell]  # n p d, 2, 1
+        wanted = rows(targets.boxes, found.truth)  # n p 4
+        label = targets.labels.gather(1, found.truth)  # n p
+
+        overlap = iou(decode_boxes(raw_p, cell, stride), wanted)
+        wanted_class = F.one_hot(label, raw.shape[2] - 5) * found.iou[..., None]  # n p k
+        terms = {
+            "box": _sum(BOX_WEIGHT * (1 - overlap**2), found.positive),
+            "objectness": _objectness(raw[..., 4], found.cell, found.positive),
+            "class": _sum(_bce(raw_p[..., 5:], wanted_class).sum(-1), found.positive),
+        }
+        if use_l1:
+            position = wanted[..., :2] / stride - cell
+            log_size = (wanted[..., 2:] / stride + 1e-8).log()
+            distance = (raw_p[..., :4] - torch.cat((position, log_size), dim=-1)).abs().sum(-1)
+            terms["l1"] = _sum(distance, found.positive)
+        count = positives(found.positive)
+        return {name: term / count for name, term in terms.items()}
+
+
+def positives(positive: Tensor) -> Float[Tensor, ""]:
+    """The number of positives to divide by, at least 1.
+
+    With several processes: the mean over them, for their gradients are averaged afterwards. So a batch
+    gives the same gradient however it is split.
+    """
+    count = positive.sum().float()
+    if dist.is_available() and dist.is_initialized():
+        dist.all_reduce(count)
+        return count.clamp(min=1) / dist.get_world_size()
+    return count.clamp(min=1)
+
+
+def _bce(logits: Tensor, target: Tensor) -> Tensor:
+    return F.binary_cross_entropy_with_logits(logits, target, reduction="none")
+
+
+def _sum(values: Tensor, positive: Tensor) -> Tensor:
+    return torch.where(positive, values, 0.0).sum()
+
+
+def _objectness(logits: Tensor, cell: Tensor, positive: Tensor) -> Tensor:
+    # Summed over all cells as if none were positive, and corrected where one is: bce(x, 1) = bce(x, 0) - x.
+    return _bce(logits, torch.zeros_like(logits)).sum() - _sum(logits.gather(1, cell), positive)
