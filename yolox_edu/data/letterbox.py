@@ -23,14 +23,14 @@ def fit(height: int, width: int, size: tuple[int, int]) -> tuple[float, int, int
     if min(height, width) < 1:
         raise ValueError(f"a picture of {height} x {width} (height x width) has no pixels")
     if min(canvas_height, canvas_width) < 1:
-        raise ValueError(f"the canvas is {canvas_height} x {canvas_width} (height x width); give sides of at least 1")
+        raise ValueError(
+            f"a canvas of {canvas_height} x {canvas_width} has no room; give sides of at least 1"
+        )
     scale = min(canvas_height / height, canvas_width / width)
     return scale, max(int(height * scale), 1), max(int(width * scale), 1)
 
 
-def letterbox(
-    image: UInt8[np.ndarray, "h w 3"] | UInt8[Tensor, "3 h w"], size: tuple[int, int]
-) -> tuple[UInt8[Tensor, "3 H W"], float]:
+def letterbox(image: np.ndarray | Tensor, size: tuple[int, int]) -> tuple[UInt8[Tensor, "3 H W"], float]:
     """Scale a picture to fit `size = (H, W)`, lay it top-left, fill the rest with grey 114.
 
     Bilinear, without antialiasing, half-pixel centres: `cv2.resize(INTER_LINEAR)` to within one grey
@@ -47,29 +47,34 @@ def letterbox(
         TypeError: not uint8. ValueError: not three channels, or a side of 0.
     """
     picture = _channels_first(image)
-    _, height, width = picture.shape
-    scale, new_height, new_width = fit(height, width, size)
-    if (new_height, new_width) != (height, width):
-        picture = F.interpolate(picture[None], (new_height, new_width), mode="bilinear")[0]
-    if (new_height, new_width) == tuple(size):
-        return picture.clone(memory_format=torch.contiguous_format), scale
+    scale, new_height, new_width = fit(picture.shape[1], picture.shape[2], size)
     canvas = torch.full((3, *size), PAD, dtype=torch.uint8, device=picture.device)
-    canvas[:, :new_height, :new_width] = picture
+    canvas[:, :new_height, :new_width] = _resize(picture, new_height, new_width)
     return canvas, scale
+
+
+def _resize(picture: UInt8[Tensor, "3 h w"], height: int, width: int) -> UInt8[Tensor, "3 H W"]:
+    if picture.shape[1:] == (height, width):
+        return picture
+    if picture.device.type == "cpu":  # torch resizes 8-bit pictures directly, in integers, on the CPU only
+        return F.interpolate(picture[None], (height, width), mode="bilinear")[0]
+    return F.interpolate(picture[None].float(), (height, width), mode="bilinear")[0].round().to(torch.uint8)
 
 
 def _channels_first(image: np.ndarray | Tensor) -> UInt8[Tensor, "3 h w"]:
     """A view of the picture as a `3 h w` tensor; refuses anything that is not 8-bit RGB."""
-    array = isinstance(image, np.ndarray)
-    shape = tuple(image.shape)
+    array, shape = isinstance(image, np.ndarray), tuple(image.shape)
     if image.dtype != (np.uint8 if array else torch.uint8):
-        raise TypeError(f"letterbox takes uint8 (0-255), not {image.dtype}; for floats in [0, 1]: (x * 255).round() first")
+        raise TypeError(
+            f"letterbox takes uint8, 0-255, not {image.dtype}; from [0, 1]: (x * 255).round() first"
+        )
     if len(shape) != 3 or shape[-1 if array else 0] != 3:
-        raise ValueError(f"letterbox takes {'an array h w 3' if array else 'a tensor 3 h w'}, not one of shape {shape}")
+        wanted = "an array h w 3" if array else "a tensor 3 h w"
+        raise ValueError(f"letterbox takes {wanted}, not one of shape {shape}")
     if not array:
         return image
     if not image.flags.writeable or min(image.strides) < 0:
-        image = image.copy()  # torch warns about arrays it must not write to, and cannot view mirrored ones
+        image = image.copy()  # torch warns about arrays it must not write to and cannot view mirrored ones
     return torch.from_numpy(image).permute(2, 0, 1)
 
 
@@ -78,7 +83,9 @@ def boxes_to_canvas(boxes: Float[Tensor, "n 4"], scale: float) -> Float[Tensor, 
     return boxes * scale
 
 
-def boxes_to_picture(boxes: Float[Tensor, "n 4"], scale: float, height: int, width: int) -> Float[Tensor, "n 4"]:
+def boxes_to_picture(
+    boxes: Float[Tensor, "n 4"], scale: float, height: int, width: int
+) -> Float[Tensor, "n 4"]:
     """The way back: xyxy boxes on the canvas -> the pixels of a `height x width` picture, clipped to it.
 
     Undoes `boxes_to_canvas` within 1e-3 px. Explained in chapter 02.

@@ -1,0 +1,120 @@
+"""A COCO annotation file, checked before anything is built on it. Explained in chapter 21."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from .errors import DatasetError
+
+_FIELDS = {  # what is needed of each record; all else may be missing
+    "images": {"id": int, "file_name": str, "width": int, "height": int},
+    "annotations": {"id": int, "image_id": int, "category_id": int, "bbox": list},
+    "categories": {"id": int, "name": str},
+}
+
+
+def read_coco_json(path: str | Path) -> dict[str, Any]:
+    """Read and check the annotation file; returns the parsed JSON with its small gaps filled.
+
+    Missing `iscrowd` becomes 0 and missing `area` the box's, since many tools leave them out and
+    pycocotools needs them. Explained in chapter 21.
+
+    Raises:
+        DatasetError: no such file, not JSON, a list or field missing or of the wrong type, an id used
+            twice, or an annotation that points to a picture or category which does not exist.
+    """
+    data = _parse(Path(path))
+    for part, fields in _FIELDS.items():
+        if not isinstance(data.get(part), list):
+            raise DatasetError(f"{path}: no list {part!r} at the top level; is it a COCO *instances* file?")
+        for place, record in enumerate(data[part]):
+            _check_fields(path, f"{part}[{place}]", record, fields)
+        _check_unique(path, part, [record["id"] for record in data[part]])
+    if not data["images"] or not data["categories"]:
+        empty = "images" if not data["images"] else "categories"
+        raise DatasetError(f"{path}: {empty!r} is empty; there is nothing to read")
+    _check_references(path, data, "image_id", "images")
+    _check_references(path, data, "category_id", "categories")
+    for place, record in enumerate(data["annotations"]):
+        _check_box(path, place, record["bbox"])
+        record.setdefault("iscrowd", 0)
+        record.setdefault("area", record["bbox"][2] * record["bbox"][3])
+    data.setdefault("info", {})
+    return data
+
+
+def box_fault(bbox: list[float], width: int, height: int) -> str | None:
+    """Why a COCO box (x, y, w, h in pixels) cannot be learned from in a `width x height` picture, or None."""
+    x, y, w, h = bbox
+    if not all(map(math.isfinite, bbox)):
+        return f"box {bbox} is not finite"
+    if w <= 0 or h <= 0:
+        return f"box {bbox} has no area"
+    if x >= width or y >= height or x + w <= 0 or y + h <= 0:
+        return f"box {bbox} lies outside the picture of {width} x {height}"
+    return None
+
+
+def _parse(path: Path) -> dict[str, Any]:
+    try:
+        with open(path, encoding="utf-8") as file:
+            data = json.load(file)
+    except FileNotFoundError:
+        raise DatasetError(f"{path}: no such annotation file") from None
+    except json.JSONDecodeError as error:
+        at = f"line {error.lineno}, column {error.colno}"
+        raise DatasetError(f"{path}: not valid JSON at {at} ({error.msg}); cut off while copying?") from error
+    except (OSError, UnicodeDecodeError, RecursionError) as error:
+        raise DatasetError(f"{path}: cannot be read as JSON ({error})") from error
+    if not isinstance(data, dict):
+        raise DatasetError(
+            f"{path}: holds a JSON {type(data).__name__}; a COCO file is an object with 'images'"
+        )
+    return data
+
+
+def _check_fields(path: str | Path, place: str, record: Any, fields: dict[str, type]) -> None:
+    if not isinstance(record, dict):
+        raise DatasetError(f"{path}: {place} is {record!r:.40}; an object was expected")
+    for field, kind in fields.items():
+        value = record.get(field)
+        if field not in record:
+            raise DatasetError(f"{path}: {place} (id {record.get('id')}) has no field {field!r}")
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise DatasetError(f"{path}: {place}: {field} is {value!r:.40}; {kind.__name__} was expected")
+        if field in ("width", "height") and value < 1:
+            raise DatasetError(f"{path}: {place}: {field} is {value}; at least 1 pixel was expected")
+
+
+def _check_unique(path: str | Path, part: str, ids: list[int]) -> None:
+    if len(set(ids)) == len(ids):
+        return
+    seen: set[int] = set()
+    twice = sorted({i for i in ids if i in seen or seen.add(i)})
+    raise DatasetError(f"{path}: {len(twice)} ids in {part!r} occur more than once, e.g. {_few(twice)}")
+
+
+def _check_references(path: str | Path, data: dict[str, Any], field: str, part: str) -> None:
+    known = {record["id"] for record in data[part]}
+    lost = [a for a in data["annotations"] if a[field] not in known]
+    if lost:
+        examples = _few([f"annotation {a['id']} -> {a[field]}" for a in lost])
+        raise DatasetError(
+            f"{path}: {len(lost)} annotations have a {field} that is not in {part!r}: {examples}"
+        )
+
+
+def _check_box(path: str | Path, place: int, bbox: list[Any]) -> None:
+    numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in bbox)
+    if len(bbox) != 4 or not numbers:
+        raise DatasetError(
+            f"{path}: annotations[{place}]: bbox is {bbox!r:.60}; [x, y, width, height] was expected"
+        )
+
+
+def _few(things: list[Any], most: int = 5) -> str:
+    """The first few of a list, in words."""
+    return ", ".join(map(str, things[:most])) + (
+        f" and {len(things) - most} more" if len(things) > most else ""
+    )
