@@ -5,7 +5,7 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from yolox_edu.blocks import CBS, SPP, CSPLayer, Focus, spatial_conv
+from yolox_edu.blocks import SPP, CSPLayer, Focus, spatial_conv
 
 
 def _dark(c_in: int, c_out: int, n: int, depthwise: bool) -> nn.Sequential:

@@ -38,11 +38,15 @@ def losses(
         label = targets.labels.gather(1, found.truth)  # n p
 
         overlap = iou(decode_boxes(raw_p, cell, stride), wanted)
-        wanted_class = F.one_hot(label, raw.shape[2] - 5) * found.iou[..., None]  # n p k
+        # Binary cross-entropy of a logit x with target t is softplus(x) - t x: everything for t = 0 first,
+        # then a correction where t is not 0. So no tensor of targets is made.
+        true_class = raw_p[..., 5:].gather(2, label[..., None])[..., 0]  # n p
+        of_class = F.softplus(raw_p[..., 5:]).sum(-1) - found.iou * true_class
+        of_object = F.softplus(raw[..., 4]).sum() - _sum(raw_p[..., 4], found.positive)
         terms = {
             "box": _sum(BOX_WEIGHT * (1 - overlap**2), found.positive),
-            "objectness": _objectness(raw[..., 4], found.cell, found.positive),
-            "class": _sum(_bce(raw_p[..., 5:], wanted_class).sum(-1), found.positive),
+            "objectness": of_object,
+            "class": _sum(of_class, found.positive),
         }
         if use_l1:
             position = wanted[..., :2] / stride - cell
@@ -66,14 +70,5 @@ def positives(positive: Tensor) -> Float[Tensor, ""]:
     return count.clamp(min=1)
 
 
-def _bce(logits: Tensor, target: Tensor) -> Tensor:
-    return F.binary_cross_entropy_with_logits(logits, target, reduction="none")
-
-
 def _sum(values: Tensor, positive: Tensor) -> Tensor:
     return torch.where(positive, values, 0.0).sum()
-
-
-def _objectness(logits: Tensor, cell: Tensor, positive: Tensor) -> Tensor:
-    # Summed over all cells as if none were positive, and corrected where one is: bce(x, 1) = bce(x, 0) - x.
-    return _bce(logits, torch.zeros_like(logits)).sum() - _sum(logits.gather(1, cell), positive)

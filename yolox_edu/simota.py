@@ -17,9 +17,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
 from yolox_edu.boxes import STRIDES, decode_boxes, iou, xyxy_to_cxcywh
 
@@ -58,23 +58,23 @@ def pad_targets(
     the CPU) where a label is out of range; the message names the picture by its place and `file`.
     """
     for i, target in enumerate(targets):
-        where = f"target {i} ({target.get('file', 'no file name')})"
-        boxes, labels = target["boxes"], target["labels"]
-        if boxes.shape != (len(labels), 4):
-            raise ValueError(
-                f"{where}: boxes {tuple(boxes.shape)} for {len(labels)} labels: one row of 4 each"
-            )
-        if num_classes and labels.device.type == "cpu" and len(labels):
-            low, high = int(labels.min()), int(labels.max())
-            if low < 0 or high >= num_classes:
-                raise ValueError(
-                    f"{where}: labels {low} to {high}, but classes run from 0 to {num_classes - 1}"
-                )
-    boxes = pad_sequence([t["boxes"].float() for t in targets], batch_first=True)  # n g 4
-    labels = pad_sequence([t["labels"] for t in targets], batch_first=True)
+        _check(target, f"target {i} ({target.get('file', 'no file name')})", num_classes)
+    most = max([1, *(len(t["labels"]) for t in targets)])  # never 0 rows: that would be a special case
+    boxes = torch.stack([F.pad(t["boxes"].float(), (0, 0, 0, most - len(t["boxes"]))) for t in targets])
+    labels = torch.stack([F.pad(t["labels"].long(), (0, most - len(t["labels"]))) for t in targets])
     valid = usable(boxes, size)  # padding has no area
     boxes = torch.where(valid[..., None], xyxy_to_cxcywh(boxes), 0.0)  # no NaN goes further
     return Targets(boxes, labels, valid)
+
+
+def _check(target: dict[str, Tensor], where: str, num_classes: int | None) -> None:
+    boxes, labels = target["boxes"], target["labels"]
+    if boxes.shape != (len(labels), 4):
+        raise ValueError(f"{where}: boxes {tuple(boxes.shape)} for {len(labels)} labels: one row of 4 each")
+    if num_classes and labels.device.type == "cpu" and len(labels):
+        low, high = int(labels.min()), int(labels.max())
+        if low < 0 or high >= num_classes:
+            raise ValueError(f"{where}: labels {low} to {high}, but classes run from 0 to {num_classes - 1}")
 
 
 class Assignment(NamedTuple):
@@ -112,7 +112,7 @@ def candidate_cells(
     return mask[:, :start]
 
 
-def _near(centre: Tensor, cell: Tensor, stride: float | Tensor) -> Tensor:
+def _near(centre: Tensor, cell: Tensor, stride: int | Tensor) -> Tensor:
     """Written as the official code does it, to round as it does when a distance is just 1.5 strides."""
     cell_centre, reach = (cell + 0.5) * stride, RADIUS * stride
     return (cell_centre - (centre - reach) > 0) & ((centre + reach) - cell_centre > 0)
@@ -178,7 +178,7 @@ def assign(
     `size` is the (height, width) of the network's input, `cells` and `strides` come from `boxes.grid`.
     A picture without ground truths, or whose ground truths have no candidate, has no positives.
     """
-    n, g = targets.valid.shape
+    g = targets.valid.shape[1]
     m = min(27 * g, raw.shape[1])
     cell, there = compact(candidate_cells(targets.boxes, targets.valid, size), m)
     raw, cell_xy, stride = rows(raw, cell), cells[cell], strides[cell]  # n m d, n m 2, n m 1
