@@ -1,0 +1,303 @@
+"""Who is where: composes one scene of Crossing from a random generator (explained in chapter 16).
+
+The composition is in metres and does not know the picture's size: the same scene can be painted at any size.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import crossing_people as people
+from . import crossing_props as props
+from . import crossing_vehicles as vehicles
+from .crossing_brush import Look
+from .crossing_street import CROSS, END, GAP, HALF, Street
+from .crossing_weather import choose_mood
+
+NAMES = ("person", "bicycle", "car", "bus", "truck", "traffic light", "stop sign", "dog")
+CATEGORY_IDS = (1, 2, 3, 6, 8, 10, 13, 18)
+PERSON, BICYCLE, CAR, BUS, TRUCK, LIGHT, STOP, DOG = range(8)
+NOTHING = -1  # painted, but not to be found
+
+# kind: (how it is painted, (left, right, bottom, top) in metres, label, half its width on the ground)
+ART = {
+    "person": (people.person, (-0.62, 0.82, -0.03, 2.4), PERSON, 0.35),
+    "dog": (people.dog, (-0.85, 0.95, -0.02, 1.1), DOG, 0.55),
+    "bicycle": (people.bicycle, (-0.95, 0.95, -0.03, 1.2), BICYCLE, 0.9),
+    "rider": (people.rider, (-0.6, 0.8, 0.0, 2.0), PERSON, 0.0),
+    "bicycle_front": (people.bicycle_front, (-0.4, 0.4, -0.03, 1.2), BICYCLE, 0.4),
+    "rider_front": (people.rider_front, (-0.45, 0.45, 0.2, 1.95), PERSON, 0.0),
+    "car_side": (vehicles.car_side, (-2.35, 2.35, -0.03, 1.8), CAR, 2.4),
+    "car_end": (vehicles.car_end, (-1.0, 1.0, -0.03, 2.6), CAR, 1.0),
+    "bus_side": (vehicles.bus_side, (-4.7, 4.7, -0.03, 3.0), BUS, 4.8),
+    "bus_end": (vehicles.bus_end, (-1.3, 1.3, -0.03, 3.4), BUS, 1.3),
+    "truck_side": (vehicles.truck_side, (-3.85, 3.65, -0.03, 3.2), TRUCK, 3.9),
+    "truck_end": (vehicles.truck_end, (-1.3, 1.3, -0.03, 3.5), TRUCK, 1.3),
+    "traffic_light": (props.traffic_light, (-0.32, 0.32, -0.03, 1.42), LIGHT, 0.0),
+    "stop_sign": (props.stop_sign, (-0.5, 0.5, -0.5, 0.5), STOP, 0.0),
+    "light_pole": (props.light_pole, (-0.18, 0.18, -0.03, 2.7), NOTHING, 0.3),
+    "light_gantry": (props.light_gantry, (-0.22, 3.5, -0.03, 5.5), NOTHING, 0.3),
+    "sign_pole": (props.sign_pole, (-0.1, 0.1, -0.03, 2.1), NOTHING, 0.3),
+    "round_sign": (props.round_sign, (-0.5, 0.5, -0.5, 0.5), NOTHING, 0.0),
+    "tree": (props.tree, (-2.1, 2.2, -0.05, 6.4), NOTHING, 0.5),
+    "bush": (props.bush, (-0.55, 0.6, -0.03, 1.3), NOTHING, 0.5),
+    "mail_box": (props.mail_box, (-0.35, 0.35, -0.03, 1.5), NOTHING, 0.4),
+    "hydrant": (props.hydrant, (-0.32, 0.32, -0.03, 0.9), NOTHING, 0.35),
+    "bench": (props.bench, (-0.9, 0.9, -0.03, 1.0), NOTHING, 0.95),
+    "lamp_post": (props.lamp_post, (-0.35, 0.35, -0.03, 4.3), NOTHING, 0.3),
+    "pram": (props.pram, (-0.8, 0.6, -0.03, 1.45), NOTHING, 0.7),
+    "table": (props.table, (-1.3, 1.3, -0.03, 2.55), NOTHING, 1.2),
+    "pillar": (props.pillar, (-0.7, 0.7, -0.03, 3.3), NOTHING, 0.7),
+    "board": (props.board, (-0.4, 0.4, -0.03, 1.05), NOTHING, 0.45),
+    "bollard": (props.bollard, (-0.15, 0.15, -0.03, 1.0), NOTHING, 0.2),
+    "pigeon": (props.pigeon, (-0.4, 0.35, -0.02, 0.4), NOTHING, 0.3),
+    "lead": (props.lead, (-0.05, 1.05, 0.4, 0.95), NOTHING, 0.0),
+}
+CLUTTER = ("mail_box", "hydrant", "bench", "lamp_post", "pram", "table", "pillar", "board", "bollard", "bush", "pigeon",
+           "tree", "tree", "lamp_post", "bush")
+
+
+@dataclass(frozen=True)
+class Thing:
+    """One thing in the street: what it is, where it stands (x, z metres), `lift` metres over the ground."""
+
+    kind: str
+    x: float
+    z: float
+    look: Look
+    flip: bool = False
+    lift: float = 0.0
+
+    @property
+    def label(self) -> int:
+        """Its class (an index into NAMES), or NOTHING."""
+        return ART[self.kind][2]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A street and the things in it, the furthest first."""
+
+    street: Street
+    things: tuple[Thing, ...]
+
+
+class Cast:
+    """Places things one by one, none inside another."""
+
+    def __init__(self, street: Street, rng: np.random.Generator) -> None:
+        self.street, self.rng = street, rng
+        self.things: list[Thing] = []
+        self.taken: list[tuple[float, float, float, float]] = []
+
+    def dice(self, low: float, high: float) -> float:
+        """A random float in [low, high)."""
+        return low + (high - low) * float(self.rng.random())
+
+    def chance(self, probability: float) -> bool:
+        """True with this probability."""
+        return float(self.rng.random()) < probability
+
+    def look(self) -> Look:
+        """Numbers for the looks of one thing."""
+        return Look(tuple(self.rng.integers(0, 65536, 12).tolist()))
+
+    def put(self, kind: str, x: float, z: float, lift: float = 0.0, look: Look | None = None, flip: bool | None = None,
+            deep: float = 0.5) -> Thing | None:
+        """Places a thing, or gives None where another one stands or where it would be out of sight."""
+        half = ART[kind][3]
+        look, flip = look or self.look(), self.chance(0.5) if flip is None else flip
+        u = self.street.at(x, z)[0]
+        if not -half / z < u < 1 + half / z:
+            return None
+        if half:
+            if any(abs(x - tx) < half + tw and abs(z - tz) < deep + td for tx, tz, tw, td in self.taken):
+                return None
+            self.taken.append((x, z, half, deep))
+        thing = Thing(kind, x, z, look, flip, lift)
+        self.things.append(thing)
+        return thing
+
+    def somewhere(self, z: float, margin: float = 0.04) -> float:
+        """A random x that lies within the picture at distance z."""
+        u = self.dice(margin, 1 - margin)
+        return (u - self.street.vanish) * z
+
+
+def compose(rng: np.random.Generator) -> Scene:
+    """Draws the lots for one scene."""
+    street = _street(rng)
+    cast = Cast(street, rng)
+    _signals(cast)
+    _cross_traffic(cast)
+    if street.avenue:
+        _avenue_traffic(cast)
+    _cyclists(cast)
+    _dogs(cast)
+    _crowd(cast)
+    _clutter(cast)
+    return Scene(street, tuple(sorted(cast.things, key=lambda t: -t.z)))
+
+
+def _street(rng: np.random.Generator) -> Street:
+    n = rng.integers(0, 65536, 8).tolist()
+    f = [i / 65536 for i in n]
+    horizon, eye = 0.33 + 0.12 * f[0], 2.7 + 1.7 * f[1]
+    near = eye / (1 - horizon)
+    kinds = ("houses", "houses", "houses", "park")
+    return Street(
+        vanish=0.24 + 0.52 * f[2], horizon=horizon, eye=eye, kerb=near * (1.2 + 0.65 * f[3]),
+        mood=choose_mood(n[4] * 100 >> 16), season=n[5] % 4, left=kinds[n[6] % 4], right=kinds[n[6] // 4 % 4],
+        avenue=n[7] % 5 != 0, look=Look(tuple(rng.integers(0, 65536, 64).tolist())))
+
+
+def _signals(cast: Cast) -> None:
+    street = cast.street
+    near, far = street.kerb - 0.45, street.kerb + CROSS + 0.45
+    corners = [(side * 4.25, z) for side in (-1, 1) for z in (near, far)]
+    kind = cast.dice(0, 1)
+    lights = kind < 0.62
+    for i, (x, z) in enumerate(corners):
+        if lights and cast.chance(0.6):
+            if z == far and cast.chance(0.4):
+                flip = x > 0
+                if cast.put("light_gantry", x, z, flip=flip):
+                    cast.put("traffic_light", x + (-3.1 if flip else 3.1), z - 0.02, 4.0)
+            elif cast.put("light_pole", x, z):
+                cast.put("traffic_light", x, z - 0.02, 2.3)
+        elif (not lights or i == 3) and cast.chance(0.55):
+            sign = "stop_sign" if cast.chance(0.78) else "round_sign"
+            if cast.put("sign_pole", x, z):
+                cast.put(sign, x, z - 0.02, 2.25)
+    for _ in range(2):
+        if cast.chance(0.4):
+            z = cast.dice(street.kerb + CROSS + 0.6, street.front + (12 if street.avenue else -0.4))
+            x = cast.somewhere(z) if z < street.front - 0.4 else (4.3 if cast.chance(0.5) else -4.3)
+            if abs(x) > HALF + 0.3 and cast.put("sign_pole", x, z):
+                cast.put("stop_sign" if cast.chance(0.5) else "round_sign", x, z - 0.02, 2.25)
+
+
+def _cross_traffic(cast: Cast) -> None:
+    for lane, flip in ((1.7, False), (5.2, True)):
+        z = cast.street.kerb + lane
+        for _ in range(2):
+            if cast.chance(0.52):
+                kind = _vehicle(cast) + "_side"
+                cast.put(kind, cast.somewhere(z, -0.05), z, flip=flip, deep=1.2)
+
+
+def _vehicle(cast: Cast) -> str:
+    n = cast.dice(0, 1)
+    return "car" if n < 0.56 else "bus" if n < 0.78 else "truck"
+
+
+def _avenue_traffic(cast: Cast) -> None:
+    street = cast.street
+    if cast.chance(0.22):  # waiting, or leaving, on this side
+        z = cast.dice(street.near * 1.02, street.kerb - 3.6) if street.kerb - 3.6 > street.near else street.near
+        x = -1.85 if cast.chance(0.4) else 1.85
+        cast.put("car_end", x, max(z, street.near), look=_facing(cast, x), deep=2.0, flip=False)
+    z = street.front + cast.dice(-2, 8)
+    while z < 62:
+        x = -1.85 if cast.chance(0.55) else 1.85
+        cast.put(_vehicle(cast) + "_end", x, z, look=_facing(cast, x), deep=3.0, flip=False)
+        z += cast.dice(4, 26)
+
+
+def _facing(cast: Cast, x: float) -> Look:
+    """We drive on the right: what is left of the middle comes towards us."""
+    numbers = list(cast.look().numbers)
+    numbers[3] = 0 if x < 0 else 65535
+    return Look(tuple(numbers))
+
+
+def _cyclists(cast: Cast) -> None:
+    street = cast.street
+    if cast.chance(0.42):
+        z = street.kerb + (0.55 if cast.chance(0.5) else CROSS - 0.55)
+        _ride(cast, "", cast.somewhere(z, 0.08), z, z > street.kerb + 3)
+    if street.avenue and cast.chance(0.3):
+        x = -3.2 if cast.chance(0.5) else 3.2
+        _ride(cast, "_front", x, cast.dice(street.front - 1, 34), False)
+    for _ in range(2):  # parked
+        if cast.chance(0.24):
+            near = cast.chance(0.4)
+            z = cast.dice(street.near * 1.04, street.kerb - 0.6) if near else street.front - cast.dice(0.5, 2.4)
+            x = cast.somewhere(z, 0.06)
+            if abs(x) > HALF + 1:
+                cast.put("bicycle", x, z, deep=0.3)
+
+
+def _ride(cast: Cast, view: str, x: float, z: float, flip: bool) -> None:
+    if cast.put("bicycle" + view, x, z, flip=flip):
+        cast.put("rider" + view, x, z - 0.02, flip=flip)
+
+
+def _spot(cast: Cast) -> tuple[float, float] | None:
+    """Somewhere a pedestrian may be: pavements near and far, zebras, the avenue's pavements."""
+    street = cast.street
+    kerb, far, n = street.kerb, street.kerb + CROSS, cast.dice(0, 1)
+    if n < 0.13:
+        z = cast.dice(street.near * 1.03, kerb - 0.5)
+        x = cast.somewhere(z)
+        return (x, z) if abs(x) > HALF + 0.3 else None
+    if n < 0.22:
+        return cast.dice(-3.4, 3.4), cast.dice(kerb - 3, kerb - 1)
+    if n < 0.3:
+        return cast.dice(4.7, 6.7) * (-1 if cast.chance(0.5) else 1), cast.dice(kerb + 0.4, far - 0.4)
+    if n < 0.42 and street.avenue:
+        return cast.dice(-3.4, 3.4), cast.dice(far + 0.7, far + 2.8)
+    if n < 0.72 or not street.avenue:
+        z = cast.dice(far + 0.5, street.front - 0.4)
+        x = cast.somewhere(z)
+        return (x, z) if abs(x) > HALF + 0.3 or not street.avenue else None
+    return cast.dice(HALF + 0.4, GAP - 0.5) * (-1 if cast.chance(0.5) else 1), cast.dice(street.front, 33)
+
+
+def _crowd(cast: Cast) -> None:
+    for _ in range(int(cast.dice(2, 7))):
+        spot = _spot(cast)
+        if spot:
+            cast.put("person", *spot, deep=0.3)
+
+
+def _dogs(cast: Cast) -> None:
+    for _ in range(2):
+        spot = _spot(cast) if cast.chance(0.42) else None
+        if not spot:
+            continue
+        x, z = spot
+        dog = cast.put("dog", x, z, deep=0.3)
+        if dog and cast.chance(0.55):
+            behind = 1 if dog.flip else -1
+            if cast.put("person", x + behind * 1.35, z + 0.03, flip=dog.flip, deep=0.2):
+                cast.put("lead", x + behind * 0.95, z + 0.01, flip=dog.flip)
+
+
+def _clutter(cast: Cast) -> None:
+    street = cast.street
+    season = street.season
+    for _ in range(int(cast.dice(2, 7))):
+        kind = CLUTTER[int(cast.dice(0, len(CLUTTER)))]
+        look = Look((season, *cast.look().numbers[1:]))
+        n = cast.dice(0, 1)
+        if n < 0.25:
+            z = cast.dice(street.near * 1.05, street.kerb - 0.4)
+            if kind == "tree":
+                continue
+        elif n < 0.75 or not street.avenue:
+            z = cast.dice(street.kerb + CROSS + 0.5, street.front - 0.3)
+        else:
+            z = cast.dice(street.front, 40)
+        x = cast.somewhere(z) if z < street.front else (4.5 if cast.chance(0.5) else -4.5)
+        if abs(x) > HALF + 0.6:
+            cast.put(kind, x, z, look=look)
+    for side, what in ((-1, street.left), (1, street.right)):
+        if what == "park":
+            for _ in range(3):
+                z = cast.dice(street.front + 0.5, 30)
+                kind = "tree" if cast.chance(0.7) else "bush"
+                cast.put(kind, side * cast.dice(GAP + 0.6, 14), z, look=Look((season, *cast.look().numbers[1:])))
+    _ = END

@@ -1,0 +1,292 @@
+"""Cars, buses and trucks of Crossing, from the side and from both ends (explained in chapter 16).
+
+Side views drive to the right. End views stand in perspective: `Brush.deep` puts their far end where it belongs.
+"""
+
+from __future__ import annotations
+
+from .crossing_brush import Brush, Colour, Look, rounded, shade
+
+PAINT: list[Colour] = [(206, 66, 58), (236, 168, 60), (74, 130, 172), (98, 156, 120), (238, 226, 204), (72, 84, 104),
+                       (160, 190, 200), (226, 128, 96), (146, 70, 84), (244, 208, 96), (120, 110, 160), (190, 186, 180)]
+BUSES: list[Colour] = [(214, 60, 54), (240, 176, 48), (46, 128, 120), (60, 104, 164), (232, 112, 60), (236, 228, 212)]
+BOXES: list[Colour] = [(238, 232, 220), (222, 200, 164), (112, 160, 176), (220, 140, 84), (150, 176, 132), (196, 104, 96)]
+GLASS: Colour = (70, 96, 112)
+SHINE: Colour = (160, 190, 198)
+TYRE: Colour = (46, 44, 50)
+HUB: Colour = (196, 196, 192)
+LAMP: Colour = (255, 244, 206)
+TAIL: Colour = (226, 44, 40)
+GLOW_WHITE: Colour = (255, 226, 160)
+GLOW_RED: Colour = (255, 60, 40)
+
+# outlines of bodies (closed) and their windows, metres, driving right, wheels at the two x given
+SHAPES = [
+    {  # hatchback
+        "body": rounded([(-1.95, 0.28), (-2.0, 0.8), (-1.85, 1.06), (-1.45, 1.5), (0.25, 1.54), (0.95, 1.02), (1.8, 0.9),
+                         (2.0, 0.7), (2.0, 0.28)]),
+        "glass": [[(-1.5, 1.06), (-1.28, 1.4), (-0.52, 1.43), (-0.52, 1.06)],
+                  [(-0.42, 1.06), (-0.42, 1.43), (0.18, 1.42), (0.68, 1.06)]],
+        "wheels": (-1.22, 1.24),
+    },
+    {  # saloon
+        "body": rounded([(-2.25, 0.28), (-2.3, 0.92), (-1.5, 1.02), (-0.98, 1.46), (0.4, 1.48), (1.02, 1.0), (2.05, 0.9),
+                         (2.3, 0.7), (2.28, 0.28)]),
+        "glass": [[(-1.22, 1.03), (-0.82, 1.36), (-0.32, 1.38), (-0.32, 1.03)],
+                  [(-0.22, 1.03), (-0.22, 1.38), (0.33, 1.38), (0.76, 1.03)]],
+        "wheels": (-1.38, 1.42),
+    },
+    {  # small van for a family
+        "body": rounded([(-2.1, 0.28), (-2.15, 1.0), (-1.98, 1.72), (0.55, 1.74), (1.3, 1.12), (2.0, 0.96), (2.15, 0.7),
+                         (2.12, 0.28)], 1),
+        "glass": [[(-1.84, 1.12), (-1.76, 1.58), (-0.78, 1.6), (-0.78, 1.12)],
+                  [(-0.66, 1.12), (-0.66, 1.6), (0.44, 1.58), (0.98, 1.12)]],
+        "wheels": (-1.3, 1.34),
+    },
+    {  # round little beetle
+        "body": rounded([(-1.8, 0.28), (-1.85, 0.7), (-1.3, 1.1), (-0.85, 1.56), (0.3, 1.58), (0.72, 1.06), (1.5, 0.98),
+                         (1.85, 0.62), (1.85, 0.28)]),
+        "glass": [[(-0.92, 1.08), (-0.66, 1.42), (-0.16, 1.45), (-0.16, 1.08)],
+                  [(-0.06, 1.08), (-0.06, 1.45), (0.22, 1.43), (0.46, 1.08)]],
+        "wheels": (-1.16, 1.18),
+    },
+]
+
+
+def _wheel(b: Brush, x: float, r: float) -> None:
+    b.oval(x, r, r, r, TYRE)
+    b.oval(x, r, r * 0.52, r * 0.52, HUB)
+    if b.fine:
+        b.oval(x, r, r * 0.2, r * 0.2, shade(HUB, 66))
+
+
+def car_side(b: Brush, look: Look) -> None:
+    """A car of one of four bodies, some of them taxis."""
+    shape, paint = look.pick(0, SHAPES), look.pick(1, PAINT)
+    body = shape["body"]
+    back, front = min(x for x, _ in body), max(x for x, _ in body)
+    b.poly(body, paint)
+    b.poly([(back + 0.02, 0.5), (front - 0.02, 0.5), (front - 0.06, 0.28), (back + 0.06, 0.28)], shade(paint, 74))
+    for pane in shape["glass"]:
+        b.poly(pane, GLASS)
+        if b.fine:
+            (x0, y0), (x1, y1) = pane[0], pane[1]
+            b.poly([(x0 + 0.18, y0), (x1 + 0.12, y1), (x1 + 0.3, y1), (x0 + 0.42, y0)], SHINE)
+    b.rect(back + 0.1, 0.86, front - 0.3, 0.9, shade(paint, 128))
+    for x in shape["wheels"]:
+        b.cap(x, 0.36, 0.44, 0.44, shade(paint, 46))
+        _wheel(b, x, 0.34)
+    if b.fine:
+        b.line(((-0.47, 0.4), (-0.47, 1.04)), 0.02, shade(paint, 70))
+        b.rect(-0.34, 0.8, -0.16, 0.84, shade(paint, 60))
+    b.oval(front - 0.1, 0.72, 0.1, 0.1, LAMP, b.dark)
+    b.rect(back + 0.01, 0.68, back + 0.12, 0.86, TAIL, b.dark)
+    b.lamp(front, 0.72, 1.1, GLOW_WHITE)
+    b.lamp(back, 0.76, 0.6, GLOW_RED)
+    if look.chance(2, 0.12):
+        b.rect(-0.5, 1.5, -0.06, 1.68, (250, 214, 80), b.dark)
+
+
+def car_end(b: Brush, look: Look) -> None:
+    """A car coming (front) or going (back), a little solid in perspective."""
+    paint, front = look.pick(1, PAINT), look.chance(3, 0.5)
+    tall = look.pick(0, (1.46, 1.44, 1.68, 1.5))
+    half, shoulder, length = 0.9, 0.92, 3.9
+    at = b.deep
+    for x in (-half, half):
+        b.poly([(x, 0.3), (x, shoulder), at(x, shoulder, length), at(x, 0.3, length)], shade(paint, 66))
+    for d in (0.55, length - 0.7):
+        for x in (-0.72, 0.72):
+            (x0, y0), (x1, y1) = at(x - 0.15, 0.0, d), at(x + 0.15, 0.5, d)
+            b.rect(x0, y0, x1, y1, TYRE)
+    cowl, lip = (1.25, 1.75) if front else (0.45, 0.85)
+    rear = length - 0.7 if front else length - 1.4
+    b.poly([(-half, shoulder), (half, shoulder), at(half, shoulder, length), at(-half, shoulder, length)],
+           shade(paint, 112))
+    for s in (-1, 1):
+        b.poly([at(s * 0.86, shoulder, cowl), at(s * 0.7, tall, lip), at(s * 0.7, tall, rear),
+                at(s * 0.86, shoulder, rear)], shade(GLASS, 84))
+    b.poly([at(-0.7, tall, lip), at(0.7, tall, lip), at(0.7, tall, rear), at(-0.7, tall, rear)], shade(paint, 118))
+    b.poly([at(-0.86, shoulder, cowl), at(0.86, shoulder, cowl), at(0.7, tall, lip), at(-0.7, tall, lip)], paint)
+    b.poly([at(-0.74, shoulder + 0.05, cowl), at(0.74, shoulder + 0.05, cowl), at(0.6, tall - 0.07, lip),
+            at(-0.6, tall - 0.07, lip)], GLASS)
+    if b.fine:
+        b.poly([at(-0.5, shoulder + 0.05, cowl), at(-0.2, shoulder + 0.05, cowl), at(-0.05, tall - 0.07, lip),
+                at(-0.28, tall - 0.07, lip)], SHINE)
+    _car_face(b, paint, front, half, shoulder)
+
+
+def _car_face(b: Brush, paint: Colour, front: bool, half: float, shoulder: float) -> None:
+    b.rect(-0.8, 0.0, -0.5, 0.4, TYRE)
+    b.rect(0.5, 0.0, 0.8, 0.4, TYRE)
+    b.poly([(-half, 0.34), (-half, 0.82), (-0.8, shoulder), (0.8, shoulder), (half, 0.82), (half, 0.34), (0.82, 0.22),
+            (-0.82, 0.22)], paint)
+    b.rect(-0.86, 0.24, 0.86, 0.38, shade(paint, 58))
+    if front:
+        b.rect(-0.34, 0.46, 0.34, 0.62, shade(TYRE, 120))
+        for x in (-0.66, 0.66):
+            b.oval(x, 0.64, 0.16, 0.14, LAMP, b.dark)
+            b.lamp(x, 0.64, 1.2, GLOW_WHITE)
+    else:
+        b.rect(-0.28, 0.48, 0.28, 0.64, (240, 236, 220))
+        for x in (-0.7, 0.7):
+            b.rect(x - 0.15, 0.56, x + 0.15, 0.76, TAIL, b.dark)
+            b.lamp(x, 0.64, 0.7, GLOW_RED)
+
+
+def bus_side(b: Brush, look: Look) -> None:
+    """A town bus: a row of windows, two doors, a stripe."""
+    paint = look.pick(0, BUSES)
+    roof, low = (shade(paint, 122), shade(paint, 78)) if look.chance(1, 0.5) else ((244, 238, 224), shade(paint, 80))
+    back, front, top = -4.6, 4.6, 2.95
+    b.poly([(back, 0.35), (back, top - 0.2), (back + 0.2, top), (front - 0.4, top), (front - 0.05, top - 0.4),
+            (front, 1.2), (front, 0.35)], paint)
+    b.poly([(back + 0.03, top - 0.28), (back + 0.2, top), (front - 0.4, top), (front - 0.16, top - 0.28)], roof)
+    b.rect(back, 0.35, front, 0.62, low)
+    b.rect(back, 1.16, front, 1.3, roof)
+    b.rect(back + 0.25, 1.42, front - 1.75, 2.5, shade(GLASS, 70))
+    warm = (255, 222, 150) if b.dark else GLASS
+    for i in range(6):
+        x = back + 0.34 + i * 1.19
+        b.rect(x, 1.5, x + 1.04, 2.42, warm, b.dark)
+        if b.fine and not b.dark:
+            b.poly([(x + 0.3, 1.5), (x + 0.6, 2.42), (x + 0.85, 2.42), (x + 0.55, 1.5)], SHINE)
+    for x in (front - 1.6, -0.75):
+        b.rect(x, 0.5, x + 0.95, 2.5, shade(GLASS, 70))
+        b.rect(x + 0.08, 0.62, x + 0.44, 2.4, warm, b.dark)
+        b.rect(x + 0.52, 0.62, x + 0.88, 2.4, warm, b.dark)
+    b.poly([(front - 0.5, 1.4), (front - 0.5, 2.42), (front - 0.12, 2.42), (front - 0.02, 1.4)], warm, b.dark)
+    for x in (-2.9, 2.35):
+        b.cap(x, 0.48, 0.62, 0.62, shade(paint, 46))
+        _wheel(b, x, 0.46)
+    b.rect(front - 0.14, 0.7, front, 0.92, LAMP, b.dark)
+    b.rect(back, 0.8, back + 0.12, 1.1, TAIL, b.dark)
+    b.lamp(front, 0.8, 1.3, GLOW_WHITE)
+    b.lamp(back, 0.9, 0.7, GLOW_RED)
+
+
+def _hull(b: Brush, half: float, low: float, top: float, length: float, side: Colour, roof: Colour) -> None:
+    """The side and the roof of a box seen from its end; the end itself is painted over it."""
+    at = b.deep
+    for x in (-half, half):
+        b.poly([(x, low), (x, top), at(x, top, length), at(x, low, length)], side)
+    b.poly([(-half, top), (half, top), at(half, top, length), at(-half, top, length)], roof)
+
+
+def bus_end(b: Brush, look: Look) -> None:
+    """A bus from the front or the back, its long side in perspective."""
+    paint, front = look.pick(0, BUSES), look.chance(3, 0.5)
+    warm = (255, 222, 150) if b.dark else GLASS
+    length = 9.0
+    _hull(b, 1.25, 0.35, 2.95, length, shade(paint, 72), shade(paint, 118))
+    for x in (-1.25, 1.25):
+        for i in range(5):
+            d0, d1 = 0.4 + i * 1.72, 1.8 + i * 1.72
+            b.poly([b.deep(x, 1.45, d0), b.deep(x, 2.4, d0), b.deep(x, 2.4, d1), b.deep(x, 1.45, d1)],
+                   shade(warm, 82), b.dark)
+    b.rect(-1.1, 0.0, -0.75, 0.5, TYRE)
+    b.rect(0.75, 0.0, 1.1, 0.5, TYRE)
+    b.poly([(-1.25, 0.35), (-1.25, 2.75), (-1.05, 2.95), (1.05, 2.95), (1.25, 2.75), (1.25, 0.35)], paint)
+    b.rect(-1.25, 0.35, 1.25, 0.6, shade(paint, 74))
+    b.rect(-0.8, 2.5, 0.8, 2.8, (250, 190, 60) if front else shade(paint, 80), b.dark and front)
+    b.rect(-1.12, 1.25, 1.12, 2.42, shade(GLASS, 70))
+    b.rect(-1.05, 1.32, -0.04, 2.35, warm, b.dark)
+    b.rect(0.04, 1.32, 1.05, 2.35, warm, b.dark)
+    if b.fine and not b.dark:
+        b.poly([(-0.8, 1.32), (-0.5, 2.35), (-0.2, 2.35), (-0.5, 1.32)], SHINE)
+    for x in (-0.95, 0.95):
+        b.oval(x, 0.86, 0.17, 0.15, LAMP if front else TAIL, b.dark)
+        b.lamp(x, 0.86, 1.3 if front else 0.8, GLOW_WHITE if front else GLOW_RED)
+
+
+def truck_side(b: Brush, look: Look) -> None:
+    """A lorry: a cab, and behind it a box, a tank or a load of logs."""
+    cab, load = look.pick(0, PAINT), look.pick(1, BOXES)
+    b.rect(-3.7, 0.55, 3.1, 0.8, (74, 72, 78))
+    kind = look.pick(2, ("box", "box", "tank", "tarp"))
+    {"box": _box_load, "tank": _tank_load, "tarp": _tarp_load}[kind](b, look, load)
+    b.poly([(1.75, 0.5), (1.75, 2.45), (2.75, 2.5), (3.3, 1.5), (3.5, 1.35), (3.55, 0.45)], cab)
+    b.rect(1.75, 0.5, 3.53, 0.75, shade(cab, 66))
+    b.poly([(2.2, 1.5), (2.2, 2.25), (2.68, 2.28), (3.08, 1.5)], GLASS)
+    if b.fine:
+        b.line(((2.08, 0.8), (2.08, 2.3)), 0.03, shade(cab, 70))
+        b.poly([(2.35, 1.5), (2.5, 2.26), (2.64, 2.26), (2.55, 1.5)], SHINE)
+    for x in (-2.7, -1.7, 2.55):
+        _wheel(b, x, 0.48)
+    b.rect(3.42, 0.82, 3.56, 1.04, LAMP, b.dark)
+    b.rect(-3.76, 0.7, -3.64, 0.95, TAIL, b.dark)
+    b.lamp(3.5, 0.9, 1.3, GLOW_WHITE)
+    b.lamp(-3.7, 0.8, 0.7, GLOW_RED)
+
+
+def _box_load(b: Brush, look: Look, load: Colour) -> None:
+    mark = look.pick(4, BUSES)
+    b.rect(-3.75, 0.8, 1.6, 3.1, load)
+    b.rect(-3.75, 0.8, 1.6, 0.95, shade(load, 70))
+    b.rect(-3.75, 2.98, 1.6, 3.1, shade(load, 125))
+    style = look.numbers[5] % 3
+    if style == 0:
+        b.oval(-1.1, 1.95, 0.62, 0.62, mark)
+        b.oval(-1.1, 1.95, 0.32, 0.32, shade(mark, 150))
+    elif style == 1:
+        b.rect(-3.75, 1.6, 1.6, 2.1, mark)
+    else:
+        b.poly([(-3.75, 0.95), (-1.9, 0.95), (0.2, 2.98), (-1.6, 2.98)], mark)
+
+
+def _tank_load(b: Brush, look: Look, load: Colour) -> None:
+    b.oval(-3.2, 1.75, 0.5, 0.95, shade(load, 76))
+    b.rect(-3.2, 0.8, 1.1, 2.7, load)
+    b.oval(1.1, 1.75, 0.5, 0.95, load)
+    b.rect(-3.3, 2.2, 1.2, 2.4, shade(load, 140))
+    b.rect(-3.4, 0.9, 1.3, 1.2, shade(load, 72))
+    b.rect(-1.4, 0.8, -1.1, 2.7, look.pick(4, BUSES))
+
+
+def _tarp_load(b: Brush, look: Look, load: Colour) -> None:
+    tarp = look.pick(4, BUSES)
+    b.poly([(-3.75, 0.8), (-3.75, 2.7), (-3.3, 3.05), (1.15, 3.05), (1.6, 2.7), (1.6, 0.8)], tarp)
+    for i in range(1, 6):
+        x = -3.75 + i * 0.89
+        b.rect(x, 0.9, x + 0.1, 2.95, shade(tarp, 76))
+    b.rect(-3.75, 0.8, 1.6, 1.3, (150, 112, 76))
+
+
+def truck_end(b: Brush, look: Look) -> None:
+    """A lorry from the front (cab before its box) or from the back (two doors)."""
+    cab, load, front = look.pick(0, PAINT), look.pick(1, BOXES), look.chance(3, 0.5)
+    b.rect(-1.1, 0.0, -0.7, 0.6, TYRE)
+    b.rect(0.7, 0.0, 1.1, 0.6, TYRE)
+    if not front:
+        _hull(b, 1.25, 0.75, 3.1, 6.5, shade(load, 70), shade(load, 120))
+        _truck_doors(b, load)
+        return
+    at = b.deep
+    _hull(b, 1.1, 0.5, 2.4, 1.6, shade(cab, 70), shade(cab, 112))
+    (x0, y0), (x1, y1) = at(-1.25, 0.8, 1.8), at(1.25, 3.1, 1.8)
+    for x in (-1.25, 1.25):
+        b.poly([at(x, 0.8, 1.8), at(x, 3.1, 1.8), at(x, 3.1, 7), at(x, 0.8, 7)], shade(load, 70))
+    b.poly([at(-1.25, 3.1, 1.8), at(1.25, 3.1, 1.8), at(1.25, 3.1, 7), at(-1.25, 3.1, 7)], shade(load, 120))
+    b.rect(x0, y0, x1, y1, load)
+    _hull(b, 1.1, 0.5, 2.4, 1.6, shade(cab, 70), shade(cab, 112))
+    b.poly([(-1.1, 0.45), (-1.1, 2.25), (-0.95, 2.4), (0.95, 2.4), (1.1, 2.25), (1.1, 0.45)], cab)
+    b.rect(-0.95, 1.45, 0.95, 2.2, GLASS)
+    if b.fine:
+        b.poly([(-0.6, 1.45), (-0.35, 2.2), (-0.05, 2.2), (-0.3, 1.45)], SHINE)
+    b.rect(-0.6, 0.85, 0.6, 1.25, shade(cab, 55))
+    b.rect(-1.1, 0.4, 1.1, 0.66, (80, 78, 84))
+    for x in (-0.86, 0.86):
+        b.oval(x, 0.9, 0.16, 0.14, LAMP, b.dark)
+        b.lamp(x, 0.9, 1.3, GLOW_WHITE)
+
+
+def _truck_doors(b: Brush, load: Colour) -> None:
+    b.rect(-1.25, 0.75, 1.25, 3.1, load)
+    b.rect(-1.25, 2.95, 1.25, 3.1, shade(load, 76))
+    b.rect(-0.04, 0.85, 0.04, 2.95, shade(load, 56))
+    b.rect(-1.1, 0.95, -0.12, 2.82, shade(load, 116))
+    b.rect(0.12, 0.95, 1.1, 2.82, shade(load, 116))
+    b.rect(-1.25, 0.5, 1.25, 0.78, (84, 82, 88))
+    for x in (-0.98, 0.98):
+        b.rect(x - 0.18, 0.54, x + 0.18, 0.74, TAIL, b.dark)
+        b.lamp(x, 0.64, 0.7, GLOW_RED)
