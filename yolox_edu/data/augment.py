@@ -7,14 +7,14 @@ into the final frame, where the official code builds a canvas of 2H x 2W and war
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
 from .letterbox import PAD
-from .warp import Tile, View, move_boxes, paint
+from .warp import Tile, View, in_sight, move_boxes, paint
 
 Picture = UInt8[np.ndarray, "h w 3"]
 Frame = UInt8[np.ndarray, "H W 3"]
@@ -36,9 +36,9 @@ class Augment:
     hsv: tuple[int, int, int] = (5, 30, 30)  # hue (of 180), saturation, value (of 255), +-; each on by half
     flip: float = 0.5  # probability of the mirror image
     max_boxes: int = 120  # more are cut, and the target says how many
-    # Of an object at least this share must be visible, or its label is dropped. Low on purpose: COCO labels what
-    # the picture's edge cuts, however little is left of it, and evaluation counts it; below a tenth the rest
-    # rarely shows what it belongs to.
+    # Of an object at least this share must be visible, or its label is dropped. Low on purpose: COCO labels
+    # what the picture's edge cuts, however little is left of it, and evaluation counts it; below a tenth
+    # the rest rarely shows what it belongs to.
     min_visible: float = 0.1
 
     def __post_init__(self) -> None:
@@ -64,6 +64,19 @@ class Augment:
         return cls(**settings[name])
 
 
+class Layout(NamedTuple):
+    """What is random about a mosaic: where four pictures meet on the canvas, and the view of it."""
+
+    centre: tuple[int, int]  # x, y on the canvas of 2H x 2W
+    view: View  # 2 x 3 matrix, canvas -> frame
+
+
+def random_layout(size: tuple[int, int], augment: Augment, rng: np.random.Generator) -> Layout:
+    """A centre in the middle half of the canvas of 2H x 2W, and a random view of it (`random_view`)."""
+    y, x = (rng.uniform(0.5, 1.5, 2) * size).astype(int).tolist()
+    return Layout((x, y), random_view(size, augment, rng))
+
+
 def random_view(size: tuple[int, int], augment: Augment, rng: np.random.Generator) -> View:
     """A random rotation, zoom, shear and shift, as a 2 x 3 matrix canvas -> frame.
 
@@ -80,51 +93,60 @@ def random_view(size: tuple[int, int], augment: Augment, rng: np.random.Generato
     return np.column_stack([np.array([[1, shear_y], [shear_x, 1]]) @ turn, shift])
 
 
-def mosaic_tiles(
-    shapes: Sequence[tuple[int, int]], size: tuple[int, int], centre: tuple[int, int]
-) -> list[Tile]:
-    """Four pictures, each fitted into `size = (H, W)`, around `centre = (x, y)` on a canvas of 2H x 2W.
+def mosaic_tile(quarter: int, shape: tuple[int, int], size: tuple[int, int], centre: tuple[int, int]) -> Tile:
+    """Where a picture of `shape = (h, w)` lies in a mosaic around `centre = (x, y)`.
 
-    Top left, top right, bottom left, bottom right; each touches the centre with a corner and is cut off
-    where it leaves the canvas.
+    Quarters 0 to 3: top left, top right, bottom left, bottom right. The picture is fitted into
+    `size = (H, W)`, touches the centre with a corner and is cut off where it leaves the 2H x 2W canvas.
     """
-    height, width = size
-    x, y = centre
-    tiles = []
-    for corner, (h, w) in enumerate(shapes):
-        scale = min(height / h, width / w)
-        left = x if corner % 2 else x - w * scale
-        top = y if corner // 2 else y - h * scale
-        right, bottom = min(left + w * scale, 2 * width), min(top + h * scale, 2 * height)
-        right, bottom = right if corner % 2 else x, bottom if corner // 2 else y  # not x - w + w: one seam
-        tiles.append(Tile(scale, left, top, (max(left, 0), max(top, 0), right, bottom)))
-    return tiles
+    (x, y), (height, width), (h, w) = centre, size, shape
+    scale = min(height / h, width / w)
+    right_half, lower_half = quarter % 2 == 1, quarter >= 2
+    left = x if right_half else x - w * scale
+    top = y if lower_half else y - h * scale
+    right = min(left + w * scale, 2 * width) if right_half else x
+    bottom = min(top + h * scale, 2 * height) if lower_half else y
+    return Tile(scale, left, top, (max(left, 0), max(top, 0), right, bottom))
+
+
+def quarters_in_sight(layout: Layout, size: tuple[int, int]) -> list[bool]:
+    """Which quarters of the mosaic the view can show at all, whatever picture lies there.
+
+    More than a third of them cannot be seen (official settings), and their pictures need not be read.
+    """
+    (x, y), (height, width) = layout.centre, size
+    columns, rows = ((0, x), (x, 2 * width)), ((0, y), (y, 2 * height))
+    quarters = [(left, top, right, bottom) for top, bottom in rows for left, right in columns]
+    return [in_sight(quarter, layout.view, size) is not None for quarter in quarters]
 
 
 def mosaic(
-    sources: Sequence[tuple[Picture, dict[str, Any]]],
+    sources: Sequence[tuple[Picture, dict[str, Any]] | None],
+    layout: Layout,
     size: tuple[int, int],
-    augment: Augment,
-    rng: np.random.Generator,
+    min_visible: float = Augment.min_visible,
 ) -> tuple[Frame, Boxes, Labels]:
-    """Four pictures around a random centre, under a random view. Explained in chapter 14.
+    """Four pictures around a centre, under a view. Explained in chapter 14.
 
     Args:
-        sources: four (picture uint8 RGB, target with "boxes" xyxy in its pixels and "labels").
+        sources: four (picture uint8 RGB, target with "boxes" xyxy in its pixels and "labels"); None
+            leaves a quarter empty (for one that is out of sight).
+        layout: centre and view.
         size: the frame, (height, width).
+        min_visible: a box of which less is visible is dropped.
 
     Returns:
-        the frame, and the boxes (xyxy, frame pixels) and labels of what is visible in it (`visible`).
+        the frame, and the boxes (xyxy, frame pixels) and labels of what is visible in it.
     """
-    height, width = size
-    y, x = int(rng.uniform(0.5 * height, 1.5 * height)), int(rng.uniform(0.5 * width, 1.5 * width))
-    view = random_view(size, augment, rng)
-    frame = np.full((height, width, 3), PAD, dtype=np.uint8)
-    tiles = mosaic_tiles([image.shape[:2] for image, _ in sources], size, (x, y))
-    found = []
-    for tile, (image, target) in zip(tiles, sources, strict=True):
-        paint(frame, image, tile, view)
-        found.append(_visible(target, tile, view, size, augment.min_visible))
+    frame = np.full((*size, 3), PAD, dtype=np.uint8)
+    found = [(np.zeros((0, 4)), np.zeros(0, dtype=np.int64))]
+    for quarter, source in enumerate(sources):
+        if source is None:
+            continue
+        image, target = source
+        tile = mosaic_tile(quarter, image.shape[:2], size, layout.centre)
+        paint(frame, image, tile, layout.view)
+        found.append(_visible(target, tile, layout.view, size, min_visible))
     boxes, labels = zip(*found, strict=True)
     return frame, np.concatenate(boxes), np.concatenate(labels)
 
@@ -137,7 +159,7 @@ def mixup(
     augment: Augment,
     rng: np.random.Generator,
 ) -> tuple[Frame, Boxes, Labels]:
-    """Blend a second picture half and half into the frame, and join its visible labels. Explained in chapter 14.
+    """Blend a second picture half and half into the frame, and join its labels. Explained in chapter 14.
 
     The picture is letterboxed, zoomed by `mixup_scale`, mirrored by half, and cut to the frame at a random
     place; where it does not reach, the frame is blended with black, as in the official code.

@@ -120,7 +120,7 @@ class CocoSource:
         return [(table[:, :4].astype(np.float32), table[:, 4].astype(np.int64)) for table in tables]
 
     def _check_files(self) -> None:
-        """All pictures must be there now, not hours into a run: one listing per folder, quick for 118,287 too."""
+        """All pictures must be there now, not hours into a run: one listing per folder, so it is quick."""
         folders = {os.path.dirname(file) for file in self.files}
         there: set[str] = set()
         for folder in folders:

@@ -14,7 +14,19 @@ from jaxtyping import UInt8
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from .augment import Augment, Boxes, Frame, Labels, flip, hsv, larger_than_a_pixel, mixup, mosaic
+from .augment import (
+    Augment,
+    Boxes,
+    Frame,
+    Labels,
+    flip,
+    hsv,
+    larger_than_a_pixel,
+    mixup,
+    mosaic,
+    quarters_in_sight,
+    random_layout,
+)
 from .errors import DatasetError, PictureError
 from .letterbox import PAD, fit
 
@@ -79,9 +91,12 @@ class TrainSet(Dataset):
         self, first: Sample, rng: np.random.Generator, bad: list[str]
     ) -> tuple[Frame, Boxes, Labels] | None:
         """Mosaic, MixUp, colour, mirror; None if the four had labels and nothing of them is left."""
-        others = [self._read(i, bad) for i in rng.integers(0, len(self), 3).tolist()]
-        frame, boxes, labels = mosaic([first, *others], self.size, self.augment, rng)
-        labelled = any(len(target["boxes"]) for _, target in (first, *others))
+        layout = random_layout(self.size, self.augment, rng)
+        others = rng.integers(0, len(self), 3).tolist()
+        seen = quarters_in_sight(layout, self.size)[1:]
+        sources = [first, *(self._read(i, bad) if s else None for i, s in zip(others, seen, strict=True))]
+        frame, boxes, labels = mosaic(sources, layout, self.size, self.augment.min_visible)
+        labelled = any(len(source[1]["boxes"]) for source in sources if source is not None)
         if labelled and rng.random() < self.augment.mixup:
             other = self._read_labelled(rng, bad)
             if other is not None:

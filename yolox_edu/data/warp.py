@@ -32,7 +32,7 @@ def paint(
     Only the part of the frame where the picture appears is computed, and only pixels whose centre lies in
     `tile.shown` are written, so tiles that share an edge neither overlap nor leave a gap.
     """
-    roi = _where(frame, tile, view)
+    roi = in_sight(tile.shown, view, frame.shape[:2])
     if roi is None:
         return
     x1, y1, x2, y2 = roi
@@ -50,17 +50,21 @@ def paint(
         cv2.copyTo(warped, mask, frame[y1:y2, x1:x2])
 
 
-def _where(frame: np.ndarray, tile: Tile, view: np.ndarray) -> tuple[int, int, int, int] | None:
-    """The pixels x1 y1 x2 y2 of the frame around the shown part, or None if it is out of sight."""
-    height, width = frame.shape[:2]
-    corners = _corners(np.array([tile.shown]), view)[0]
+def in_sight(
+    shown: tuple[float, float, float, float], view: View, size: tuple[int, int]
+) -> tuple[int, int, int, int] | None:
+    """The pixels x1 y1 x2 y2 of the frame around a rectangle of the canvas, or None if it is out of sight."""
+    height, width = size
+    corners = _corners(np.array([shown], dtype=float), view)[0]
     x1, y1 = np.floor(corners.min(0)).clip(0, (width, height)).astype(int).tolist()
     x2, y2 = np.ceil(corners.max(0)).clip(0, (width, height)).astype(int).tolist()
     return (x1, y1, x2, y2) if x1 < x2 and y1 < y2 else None
 
 
-def _part(image: np.ndarray, tile: Tile, view: np.ndarray, roi: tuple[int, int, int, int]):
-    """The pixels of the picture that are needed, reduced if they come out small, and their matrix to the frame."""
+def _part(
+    image: np.ndarray, tile: Tile, view: np.ndarray, roi: tuple[int, int, int, int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """The pixels of the picture that are needed, reduced if they come out small; their matrix."""
     height, width = image.shape[:2]
     place = np.array([[tile.scale, 0, tile.left], [0, tile.scale, tile.top], [0, 0, 1]])
     matrix = view @ place
@@ -157,7 +161,7 @@ def _box_area(boxes: Float[np.ndarray, "n 4"]) -> Float[np.ndarray, " n"]:
 
 
 def _clip_polygon(points: list[list[float]], width: float, height: float) -> list[list[float]]:
-    """Cut a convex polygon to the frame, one side of the frame after the other (Sutherland and Hodgman, 1974)."""
+    """Cut a convex polygon to the frame, one side after the other (Sutherland and Hodgman, 1974)."""
     for axis, limit, sign in ((0, 0.0, 1), (1, 0.0, 1), (0, width, -1), (1, height, -1)):
         kept = []
         for a, b in zip(points, points[1:] + points[:1], strict=True):
