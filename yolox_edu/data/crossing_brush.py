@@ -27,7 +27,7 @@ class Lamp(NamedTuple):
 
 
 class Sheet(NamedTuple):
-    """A painted thing: RGBA image, where its top-left corner lies in the picture, and its lamps."""
+    """A painted thing: premultiplied RGBa image, where its top-left corner lies in the picture, and its lamps."""
 
     image: Image.Image
     left: int
@@ -112,7 +112,8 @@ class Brush:
         self.ox, self.oy = (foot[0] - x0) * self.over, (foot[1] - y0) * self.over
         self.tint, self.haze, self.fog, self.dark, self.wet = light
         self.fine = scale > 26  # close enough for buttons and cheeks
-        self.image = Image.new("RGBA", (wide * self.over, high * self.over))
+        # painted colours are opaque, so the sheet is premultiplied from the start and reduces without conversion
+        self.image = Image.new("RGBa", (wide * self.over, high * self.over))
         self.draw = ImageDraw.Draw(self.image)
         self.lamps: list[Lamp] = []
 

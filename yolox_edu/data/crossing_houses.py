@@ -119,6 +119,8 @@ def _door(stage: Stage, x: float, wide: float, z: float, wall: Colour, seed: int
 def house_side(stage: Stage, side: int, z0: float, z1: float, seed: int) -> None:
     """A house along the avenue, on the left (-1) or right (+1), from z0 to z1 metres away."""
     x = side * 6.4
+    if not 0 < stage.street.at(x, z1)[0] < 1:
+        return
     wall, floors = WALLS[(seed >> 2) % len(WALLS)], 2 + (seed >> 5) % 3
     wall = shade(wall, 88 if side * stage.street.mood.slant > 0 else 97)
     top, depth = 3.6 + floors * FLOOR, (z0 + z1) / 2
@@ -131,7 +133,7 @@ def house_side(stage: Stage, side: int, z0: float, z1: float, seed: int) -> None
         for floor in range(floors):
             y = 4.2 + floor * FLOOR
             lit = stage.street.mood.dark and (seed >> (c + floor)) & 1 == 1
-            if depth < 60:
+            if depth < 45:
                 stage.poly(((x, a - 0.15, y - 0.15), (x, a - 0.15, y + 1.75), (x, a + 1.75, y + 1.75),
                             (x, a + 1.75, y - 0.15)), FRAME, depth)
             stage.poly(((x, a, y), (x, a, y + 1.6), (x, a + 1.6, y + 1.6), (x, a + 1.6, y)), WARM if lit else PANE,

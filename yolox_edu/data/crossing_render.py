@@ -17,8 +17,9 @@ from .crossing_scene import ART, NOTHING, Scene, Thing
 from .crossing_street import Street, paint_stage
 from .crossing_weather import add_lamps, add_rain, develop
 
-SEEN = 0.25  # visible fraction under which a thing is left out
+SEEN = 0.4  # visible fraction under which a thing is left out
 NARROW = 5.0  # pixels at side 320
+FAINT = [i * 46 >> 8 for i in range(256)]  # the strength of reflections
 
 
 class Seen(NamedTuple):
@@ -57,6 +58,8 @@ def paint_thing(thing: Thing, street: Street, size: int) -> Sheet:
     eye = (street.eye, thing.x, thing.z)
     if thing.kind.endswith("_end"):
         extent = _widened(extent, eye)
+    elif thing.kind == "person" and mood.wet:
+        extent = (-0.62, 0.88, -0.03, 2.5)  # room for an umbrella
     light = (mood.tint, mood.haze, street.fog(thing.z), mood.dark, mood.wet)
     brush = Brush(extent, (u * size, v * size), scale, light, thing.flip, eye)
     art(brush, thing.look)
@@ -82,7 +85,7 @@ def visible_things(things, sheets, size: int):
         x1, y1 = min(left + image.width, size), min(top + image.height, size)
         if x0 >= x1 or y0 >= y1:
             continue
-        solid = np.asarray(image.getchannel("A")) > 127
+        solid = np.asarray(image.getchannel(3)) > 127
         here, under = solid[y0 - top : y1 - top, x0 - left : x1 - left], covered[y0:y1, x0:x1]
         if things[i].label != NOTHING:
             found = _measure(things[i].label, here & ~under, solid, x0, y0, size)
@@ -137,6 +140,5 @@ def _reflection(picture: Image.Image, sheet: Sheet, thing: Thing, street: Street
     foot = int(street.at(thing.x, thing.z)[1] * size)
     part = sheet.image.crop((0, max(0, foot - sheet.top - sheet.image.height * 3 // 4), sheet.image.width,
                              max(1, foot - sheet.top)))
-    mirror = part.transpose(Image.Transpose.FLIP_TOP_BOTTOM)
-    faint = mirror.getchannel("A").point([i * 46 >> 8 for i in range(256)])
-    picture.paste(mirror.convert("RGB"), (sheet.left, foot), faint)
+    mirror = part.transpose(Image.Transpose.FLIP_TOP_BOTTOM).point(FAINT * 4)
+    picture.paste(mirror, (sheet.left, foot), mirror)

@@ -23,7 +23,7 @@ NOTHING = -1  # painted, but not to be found
 
 # kind: (how it is painted, (left, right, bottom, top) in metres, label, half its width on the ground)
 ART = {
-    "person": (people.person, (-0.62, 0.82, -0.03, 2.4), PERSON, 0.35),
+    "person": (people.person, (-0.5, 0.6, -0.03, 1.95), PERSON, 0.35),
     "dog": (people.dog, (-0.85, 0.95, -0.02, 1.1), DOG, 0.55),
     "bicycle": (people.bicycle, (-0.95, 0.95, -0.03, 1.2), BICYCLE, 0.9),
     "rider": (people.rider, (-0.6, 0.8, 0.0, 2.0), PERSON, 0.0),
@@ -31,9 +31,9 @@ ART = {
     "rider_front": (people.rider_front, (-0.45, 0.45, 0.2, 1.95), PERSON, 0.0),
     "car_side": (vehicles.car_side, (-2.35, 2.35, -0.03, 1.8), CAR, 2.4),
     "car_end": (vehicles.car_end, (-1.0, 1.0, -0.03, 2.6), CAR, 1.0),
-    "bus_side": (vehicles.bus_side, (-4.7, 4.7, -0.03, 3.0), BUS, 4.8),
+    "bus_side": (vehicles.bus_side, (-3.75, 3.75, -0.03, 3.0), BUS, 3.75),
     "bus_end": (vehicles.bus_end, (-1.3, 1.3, -0.03, 3.4), BUS, 1.3),
-    "truck_side": (vehicles.truck_side, (-3.85, 3.65, -0.03, 3.2), TRUCK, 3.9),
+    "truck_side": (vehicles.truck_side, (-3.45, 3.1, -0.03, 3.2), TRUCK, 3.4),
     "truck_end": (vehicles.truck_end, (-1.3, 1.3, -0.03, 3.5), TRUCK, 1.3),
     "traffic_light": (props.traffic_light, (-0.32, 0.32, -0.03, 1.42), LIGHT, 0.0),
     "stop_sign": (props.stop_sign, (-0.5, 0.5, -0.5, 0.5), STOP, 0.0),
@@ -91,6 +91,7 @@ class Cast:
         self.street, self.rng = street, rng
         self.things: list[Thing] = []
         self.taken: list[tuple[float, float, float, float]] = []
+        self.shown: list[tuple[float, float, float, float, float]] = []
 
     def dice(self, low: float, high: float) -> float:
         """A random float in [low, high)."""
@@ -112,13 +113,31 @@ class Cast:
         u = self.street.at(x, z)[0]
         if not -half / z < u < 1 + half / z:
             return None
+        if half and any(abs(x - tx) < half + tw and abs(z - tz) < deep + td for tx, tz, tw, td in self.taken):
+            return None
+        clear, seen = self._view(kind, x, z)
+        if half and not clear and not self.chance(0.22):
+            return None
         if half:
-            if any(abs(x - tx) < half + tw and abs(z - tz) < deep + td for tx, tz, tw, td in self.taken):
-                return None
             self.taken.append((x, z, half, deep))
+            self.shown.append(seen)
         thing = Thing(kind, x, z, look, flip, lift)
         self.things.append(thing)
         return thing
+
+    def _view(self, kind: str, x: float, z: float) -> tuple[bool, tuple[float, float, float, float, float]]:
+        """Whether a thing would hide nothing, be hidden by nothing and not be cut off; and where it would be seen."""
+        extent, label, half = ART[kind][1:]
+        (u0, v1), (u1, v0) = self.street.at(x - half, z), self.street.at(x + half, z, extent[3])
+        if kind == "light_gantry":
+            v1 = v0 + (v1 - v0) * 0.3
+        size = (u1 - u0) * (v1 - v0)
+        clear = label == NOTHING or (u0 > -0.03 * (u1 - u0) and u1 < 1 + 0.03 * (u1 - u0) and v1 < 1)
+        for a0, b0, a1, b1, depth in self.shown:
+            wide, high = min(u1, a1) - max(u0, a0), min(v1, b1) - max(v0, b0)
+            if wide > 0 and high > 0:
+                clear = clear and wide * high < 0.06 * (size if z > depth else (a1 - a0) * (b1 - b0))
+        return clear, (u0, v0, u1, v1, z)
 
     def somewhere(self, z: float, margin: float = 0.04) -> float:
         """A random x that lies within the picture at distance z."""
@@ -170,27 +189,28 @@ def _signals(cast: Cast) -> None:
         elif (not lights or i == 3) and cast.chance(0.55):
             sign = "stop_sign" if cast.chance(0.78) else "round_sign"
             if cast.put("sign_pole", x, z):
-                cast.put(sign, x, z - 0.02, 2.25)
+                cast.put(sign, x, z - 0.02, 2.25, flip=False)
     for _ in range(2):
         if cast.chance(0.4):
             z = cast.dice(street.kerb + CROSS + 0.6, street.front + (12 if street.avenue else -0.4))
             x = cast.somewhere(z) if z < street.front - 0.4 else (4.3 if cast.chance(0.5) else -4.3)
             if abs(x) > HALF + 0.3 and cast.put("sign_pole", x, z):
-                cast.put("stop_sign" if cast.chance(0.5) else "round_sign", x, z - 0.02, 2.25)
+                cast.put("stop_sign" if cast.chance(0.5) else "round_sign", x, z - 0.02, 2.25, flip=False)
 
 
 def _cross_traffic(cast: Cast) -> None:
     for lane, flip in ((1.7, False), (5.2, True)):
         z = cast.street.kerb + lane
-        for _ in range(2):
-            if cast.chance(0.52):
-                kind = _vehicle(cast) + "_side"
-                cast.put(kind, cast.somewhere(z, -0.05), z, flip=flip, deep=1.2)
+        wanted = int(cast.dice(0, 2.8))
+        for _ in range(5):
+            kind = _vehicle(cast) + "_side"
+            if wanted and cast.put(kind, cast.somewhere(z, -0.05), z, flip=flip, deep=1.2):
+                wanted -= 1
 
 
 def _vehicle(cast: Cast) -> str:
     n = cast.dice(0, 1)
-    return "car" if n < 0.56 else "bus" if n < 0.78 else "truck"
+    return "car" if n < 0.48 else "bus" if n < 0.75 else "truck"
 
 
 def _avenue_traffic(cast: Cast) -> None:
@@ -203,7 +223,7 @@ def _avenue_traffic(cast: Cast) -> None:
     while z < 62:
         x = -1.85 if cast.chance(0.55) else 1.85
         cast.put(_vehicle(cast) + "_end", x, z, look=_facing(cast, x), deep=3.0, flip=False)
-        z += cast.dice(4, 26)
+        z += cast.dice(3, 16)
 
 
 def _facing(cast: Cast, x: float) -> Look:
@@ -257,19 +277,22 @@ def _spot(cast: Cast) -> tuple[float, float] | None:
 
 
 def _crowd(cast: Cast) -> None:
-    for _ in range(int(cast.dice(2, 7))):
+    wanted = int(cast.dice(1, 6))
+    for _ in range(14):
         spot = _spot(cast)
-        if spot:
-            cast.put("person", *spot, deep=0.3)
+        if wanted and spot and cast.put("person", *spot, deep=0.3):
+            wanted -= 1
 
 
 def _dogs(cast: Cast) -> None:
-    for _ in range(2):
-        spot = _spot(cast) if cast.chance(0.42) else None
+    wanted = int(cast.dice(0, 2.5))
+    for _ in range(6):
+        spot = _spot(cast) if wanted else None
         if not spot:
             continue
         x, z = spot
         dog = cast.put("dog", x, z, deep=0.3)
+        wanted -= dog is not None
         if dog and cast.chance(0.55):
             behind = 1 if dog.flip else -1
             if cast.put("person", x + behind * 1.35, z + 0.03, flip=dog.flip, deep=0.2):

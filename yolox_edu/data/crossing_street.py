@@ -59,7 +59,7 @@ class Street:
 
     def fog(self, z: float) -> int:
         """How much haze (of 256) lies before something z metres away."""
-        return int(self.mood.fog * max(0.0, z - 6.0) / (z + 46.0))
+        return int(self.mood.fog * max(0.0, z - 6.0) / (z + 46.0)) & ~3  # in steps, so that colours repeat
 
 
 class Stage:
@@ -67,20 +67,21 @@ class Stage:
 
     def __init__(self, street: Street, size: int) -> None:
         self.street, self.size = street, size
+        self.u0, self.v0 = street.vanish * size, street.horizon * size
         self.image = Image.new("RGB", (size, size))
         self.draw = ImageDraw.Draw(self.image)
 
     def poly(self, points, colour: Colour, depth: float = 12.0, lit: bool = False) -> None:
         """A polygon through points (x, z, y)."""
-        s, n = self.street, self.size
-        flat = [(int(u * n), int(v * n)) for u, v in (s.at(*p) for p in points)]
+        n, u0, v0, eye = self.size, self.u0, self.v0, self.street.eye
+        flat = [(int(u0 + x * n / z), int(v0 + (eye - y) * n / z)) for x, z, y in points]
         self.draw.polygon(flat, self.ink(colour, depth, lit))
 
     def rect(self, x0: float, y0: float, x1: float, y1: float, z: float, colour: Colour, lit: bool = False) -> None:
         """A rectangle that faces the camera, z metres away."""
-        s, n = self.street, self.size
-        (u0, v0), (u1, v1) = s.at(x0, z, y1), s.at(x1, z, y0)
-        self.draw.rectangle((int(u0 * n), int(v0 * n), int(u1 * n), int(v1 * n)), self.ink(colour, z, lit))
+        k, u0, v0 = self.size / z, self.u0, self.v0 + self.street.eye * self.size / z
+        corners = (int(u0 + x0 * k), int(v0 - y1 * k), int(u0 + x1 * k), int(v0 - y0 * k))
+        self.draw.rectangle(corners, self.ink(colour, z, lit))
 
     def ground(self, x0: float, x1: float, z0: float, z1: float, colour: Colour) -> None:
         """A patch of ground between two sides and two distances."""

@@ -138,7 +138,7 @@ def bus_side(b: Brush, look: Look) -> None:
     """A town bus: a row of windows, two doors, a stripe."""
     paint = look.pick(0, BUSES)
     roof, low = (shade(paint, 122), shade(paint, 78)) if look.chance(1, 0.5) else ((244, 238, 224), shade(paint, 80))
-    back, front, top = -4.6, 4.6, 2.95
+    back, front, top = -3.65, 3.65, 2.95
     b.poly([(back, 0.35), (back, top - 0.2), (back + 0.2, top), (front - 0.4, top), (front - 0.05, top - 0.4),
             (front, 1.2), (front, 0.35)], paint)
     b.poly([(back + 0.03, top - 0.28), (back + 0.2, top), (front - 0.4, top), (front - 0.16, top - 0.28)], roof)
@@ -146,17 +146,17 @@ def bus_side(b: Brush, look: Look) -> None:
     b.rect(back, 1.16, front, 1.3, roof)
     b.rect(back + 0.25, 1.42, front - 1.75, 2.5, shade(GLASS, 70))
     warm = (255, 222, 150) if b.dark else GLASS
-    for i in range(6):
-        x = back + 0.34 + i * 1.19
-        b.rect(x, 1.5, x + 1.04, 2.42, warm, b.dark)
+    for i in range(5):
+        x = back + 0.34 + i * 1.05
+        b.rect(x, 1.5, x + 0.9, 2.42, warm, b.dark)
         if b.fine and not b.dark:
-            b.poly([(x + 0.3, 1.5), (x + 0.6, 2.42), (x + 0.85, 2.42), (x + 0.55, 1.5)], SHINE)
-    for x in (front - 1.6, -0.75):
+            b.poly([(x + 0.3, 1.5), (x + 0.6, 2.42), (x + 0.8, 2.42), (x + 0.5, 1.5)], SHINE)
+    for x in (front - 1.6, -0.95):
         b.rect(x, 0.5, x + 0.95, 2.5, shade(GLASS, 70))
         b.rect(x + 0.08, 0.62, x + 0.44, 2.4, warm, b.dark)
         b.rect(x + 0.52, 0.62, x + 0.88, 2.4, warm, b.dark)
     b.poly([(front - 0.5, 1.4), (front - 0.5, 2.42), (front - 0.12, 2.42), (front - 0.02, 1.4)], warm, b.dark)
-    for x in (-2.9, 2.35):
+    for x in (-2.35, 1.5):
         b.cap(x, 0.48, 0.62, 0.62, shade(paint, 46))
         _wheel(b, x, 0.46)
     b.rect(front - 0.14, 0.7, front, 0.92, LAMP, b.dark)
@@ -202,54 +202,54 @@ def bus_end(b: Brush, look: Look) -> None:
 def truck_side(b: Brush, look: Look) -> None:
     """A lorry: a cab, and behind it a box, a tank or a load of logs."""
     cab, load = look.pick(0, PAINT), look.pick(1, BOXES)
-    b.rect(-3.7, 0.55, 3.1, 0.8, (74, 72, 78))
+    b.rect(-3.3, 0.55, 2.6, 0.8, (74, 72, 78))
     kind = look.pick(2, ("box", "box", "tank", "tarp"))
     {"box": _box_load, "tank": _tank_load, "tarp": _tarp_load}[kind](b, look, load)
-    b.poly([(1.75, 0.5), (1.75, 2.45), (2.75, 2.5), (3.3, 1.5), (3.5, 1.35), (3.55, 0.45)], cab)
-    b.rect(1.75, 0.5, 3.53, 0.75, shade(cab, 66))
-    b.poly([(2.2, 1.5), (2.2, 2.25), (2.68, 2.28), (3.08, 1.5)], GLASS)
+    b.poly([(1.2, 0.5), (1.2, 2.45), (2.2, 2.5), (2.75, 1.5), (2.95, 1.35), (3.0, 0.45)], cab)
+    b.rect(1.2, 0.5, 2.98, 0.75, shade(cab, 66))
+    b.poly([(1.65, 1.5), (1.65, 2.25), (2.13, 2.28), (2.53, 1.5)], GLASS)
     if b.fine:
-        b.line(((2.08, 0.8), (2.08, 2.3)), 0.03, shade(cab, 70))
-        b.poly([(2.35, 1.5), (2.5, 2.26), (2.64, 2.26), (2.55, 1.5)], SHINE)
-    for x in (-2.7, -1.7, 2.55):
+        b.line(((1.53, 0.8), (1.53, 2.3)), 0.03, shade(cab, 70))
+        b.poly([(1.8, 1.5), (1.95, 2.26), (2.09, 2.26), (2.0, 1.5)], SHINE)
+    for x in (-2.5, -1.5, 2.0):
         _wheel(b, x, 0.48)
-    b.rect(3.42, 0.82, 3.56, 1.04, LAMP, b.dark)
-    b.rect(-3.76, 0.7, -3.64, 0.95, TAIL, b.dark)
-    b.lamp(3.5, 0.9, 1.3, GLOW_WHITE)
-    b.lamp(-3.7, 0.8, 0.7, GLOW_RED)
+    b.rect(2.87, 0.82, 3.01, 1.04, LAMP, b.dark)
+    b.rect(-3.36, 0.7, -3.24, 0.95, TAIL, b.dark)
+    b.lamp(2.95, 0.9, 1.3, GLOW_WHITE)
+    b.lamp(-3.3, 0.8, 0.7, GLOW_RED)
 
 
 def _box_load(b: Brush, look: Look, load: Colour) -> None:
     mark = look.pick(4, BUSES)
-    b.rect(-3.75, 0.8, 1.6, 3.1, load)
-    b.rect(-3.75, 0.8, 1.6, 0.95, shade(load, 70))
-    b.rect(-3.75, 2.98, 1.6, 3.1, shade(load, 125))
+    b.rect(-3.35, 0.8, 1.1, 3.1, load)
+    b.rect(-3.35, 0.8, 1.1, 0.95, shade(load, 70))
+    b.rect(-3.35, 2.98, 1.1, 3.1, shade(load, 125))
     style = look.numbers[5] % 3
     if style == 0:
         b.oval(-1.1, 1.95, 0.62, 0.62, mark)
         b.oval(-1.1, 1.95, 0.32, 0.32, shade(mark, 150))
     elif style == 1:
-        b.rect(-3.75, 1.6, 1.6, 2.1, mark)
+        b.rect(-3.35, 1.6, 1.1, 2.1, mark)
     else:
-        b.poly([(-3.75, 0.95), (-1.9, 0.95), (0.2, 2.98), (-1.6, 2.98)], mark)
+        b.poly([(-3.35, 0.95), (-1.7, 0.95), (0.2, 2.98), (-1.4, 2.98)], mark)
 
 
 def _tank_load(b: Brush, look: Look, load: Colour) -> None:
-    b.oval(-3.2, 1.75, 0.5, 0.95, shade(load, 76))
-    b.rect(-3.2, 0.8, 1.1, 2.7, load)
-    b.oval(1.1, 1.75, 0.5, 0.95, load)
-    b.rect(-3.3, 2.2, 1.2, 2.4, shade(load, 140))
-    b.rect(-3.4, 0.9, 1.3, 1.2, shade(load, 72))
+    b.oval(-2.85, 1.75, 0.5, 0.95, shade(load, 76))
+    b.rect(-2.85, 0.8, 0.6, 2.7, load)
+    b.oval(0.6, 1.75, 0.5, 0.95, load)
+    b.rect(-2.95, 2.2, 0.75, 2.4, shade(load, 140))
+    b.rect(-3.0, 0.9, 0.8, 1.2, shade(load, 72))
     b.rect(-1.4, 0.8, -1.1, 2.7, look.pick(4, BUSES))
 
 
 def _tarp_load(b: Brush, look: Look, load: Colour) -> None:
     tarp = look.pick(4, BUSES)
-    b.poly([(-3.75, 0.8), (-3.75, 2.7), (-3.3, 3.05), (1.15, 3.05), (1.6, 2.7), (1.6, 0.8)], tarp)
+    b.poly([(-3.35, 0.8), (-3.35, 2.7), (-2.9, 3.05), (0.7, 3.05), (1.1, 2.7), (1.1, 0.8)], tarp)
     for i in range(1, 6):
-        x = -3.75 + i * 0.89
+        x = -3.35 + i * 0.74
         b.rect(x, 0.9, x + 0.1, 2.95, shade(tarp, 76))
-    b.rect(-3.75, 0.8, 1.6, 1.3, (150, 112, 76))
+    b.rect(-3.35, 0.8, 1.1, 1.3, (150, 112, 76))
 
 
 def truck_end(b: Brush, look: Look) -> None:
