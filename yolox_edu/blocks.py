@@ -29,7 +29,7 @@ class CBS(nn.Module):
         self.bn = nn.BatchNorm2d(c_out, eps=BN_EPS, momentum=BN_MOMENTUM)
 
     def forward(self, x: Float[Tensor, "n c_in h w"]) -> Float[Tensor, "n c_out h_out w_out"]:
-        return F.silu(self.bn(self.conv(x)), inplace=True)
+        return F.silu(self.bn(self.conv(x)))
 
 
 class DepthwiseCBS(nn.Module):

@@ -66,6 +66,8 @@ class YOLOX(nn.Module):
             raise ValueError(
                 f"names has {len(self.names)} entries, num_classes is {num_classes}: give one each"
             )
+        self.size = (preset.size, preset.size)  # the input's (height, width) that it was trained for
+        self.category_ids: tuple[int, ...] | None = None  # COCO's ids of the classes, where they have some
         self.confidence, self.iou_threshold = 0.25, 0.45
         self.use_l1 = False  # switched on for the last epochs, see `losses`
         self.backbone = CSPDarknet(preset.depth, preset.width, preset.depthwise)

@@ -1,0 +1,98 @@
+"""The recipe: how long, how large, how fast. Explained in chapter 15."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+Key = tuple[int, int, bool]  # index of a picture, epoch, whether mosaic is on
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The official recipe, in numbers that scale with the length of the run.
+
+    An epoch is every picture once, in an order drawn from (seed, epoch). Batches run on over the end of an
+    epoch, so that none is short and no picture is left out.
+
+    Source: official `yolox/exp/yolox_base.py`; arXiv 2107.08430, section 2.1.
+    """
+
+    size: int = 640  # the input's side in pixels, a multiple of 32
+    epochs: int = 300
+    batch: int = 64  # pictures a step, over all processes and accumulation
+    accumulate: int = 1  # split each batch into so many forward and backward passes, to save memory
+    lr: float = 0.01  # for 64 pictures a step; scaled with the batch
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    warmup: float = 5 / 300  # share of the run
+    final: float = 15 / 300  # share of the run: no mosaic, no MixUp, L1 on, the lowest rate
+    lr_floor: float = 0.05
+    ema: float = 0.9998
+    ema_ramp: float = 2000.0
+    multiscale: tuple[int, int] = (15, 25)  # the input's side in units of 32, drawn anew every ten steps
+    precision: str = "fp32"  # or "bf16", "fp16"
+    seed: int = 0
+
+    def __post_init__(self):
+        for name in ("size", "epochs", "batch", "accumulate"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}, but must be at least 1")
+        if self.size % 32:
+            raise ValueError(f"size is {self.size}, but must be a multiple of 32")
+        if self.batch % self.accumulate:
+            raise ValueError(f"batch {self.batch} cannot be split into {self.accumulate} equal parts")
+        if self.precision not in ("fp32", "bf16", "fp16"):
+            raise ValueError(f"precision is {self.precision!r}: choose fp32, bf16 or fp16")
+
+    def steps(self, pictures: int) -> int:
+        """Steps of the whole run over a set of so many pictures."""
+        return max(1, round(self.epochs * pictures / self.batch))
+
+    def warmup_and_final(self, total: int) -> tuple[int, int]:
+        """How many of `total` steps warm up, and how many at the end go without mosaic."""
+        return round(self.warmup * total), round(self.final * total)
+
+    @property
+    def peak_lr(self) -> float:
+        """The learning rate at the end of the warm-up, for this batch."""
+        return self.lr * self.batch / 64
+
+    def input_size(self, step: int) -> int:
+        """The input's side at `step`, in pixels: the same for ten steps, then another."""
+        low, high = self.multiscale
+        if low == high:
+            return self.size
+        return 32 * int(np.random.default_rng([self.seed, step // 10]).integers(low, high + 1))
+
+    def keys(self, pictures: int, start: int, part: int = 0, parts: int = 1) -> Iterator[list[Key]]:
+        """For each pass from step `start` on: which pictures, in which epoch, mosaic or not.
+
+        With several processes each takes its `part` of every batch.
+        """
+        total = self.steps(pictures)
+        first_final = total - self.warmup_and_final(total)[1]
+        share = self.batch // self.accumulate // parts
+        for step in range(start, total):
+            stream = np.arange(step * self.batch, (step + 1) * self.batch)
+            epochs, places = np.divmod(stream, pictures)
+            orders = {
+                e: np.random.default_rng([self.seed, e]).permutation(pictures) for e in set(epochs.tolist())
+            }
+            batch = [
+                (int(orders[e][p]), e, step < first_final) for e, p in zip(epochs.tolist(), places.tolist())
+            ]
+            for i in range(self.accumulate):
+                yield batch[(i * parts + part) * share : (i * parts + part + 1) * share]
+
+    def to_dict(self) -> dict[str, Any]:
+        """For a checkpoint."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Recipe:
+        """From a checkpoint."""
+        return cls(**{**values, "multiscale": tuple(values["multiscale"])})
