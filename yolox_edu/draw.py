@@ -38,11 +38,14 @@ def draw(picture: Picture, detections: Detections) -> Image.Image:
     canvas = ImageDraw.Draw(image)
     line = max(1, round(sum(image.size) / 600))
     font = ImageFont.load_default(size=max(9, round(sum(image.size) / 80)))
-    for box, score, label, name in reversed(list(detections)):
+    found = list(detections)[::-1]
+    for box, _, label, _ in found:
         left, top, right, bottom = (round(side) for side in box)
         right, bottom = max(left, right - 1), max(top, bottom - 1)  # the last pixel that is still inside
         canvas.rectangle((left, top, right, bottom), outline=colour(label), width=line)
-        _write(canvas, f"{name} {score:.2f}", (left, top), font, colour(label), line)
+    for box, score, label, name in found:  # after all frames, which would strike through them
+        corner = round(box[0]), round(box[1])
+        _write(canvas, f"{name} {score:.2f}", corner, font, colour(label), line)
     return image
 
 

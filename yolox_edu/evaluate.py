@@ -26,6 +26,7 @@ from yolox_edu.data.coco import coco_index
 from yolox_edu.data.letterbox import boxes_to_picture, letterbox
 from yolox_edu.detect import input_size
 from yolox_edu.model import YOLOX
+from yolox_edu.parallel import rank_and_world
 from yolox_edu.report import FIGURES, Report
 
 T = TypeVar("T")
@@ -118,7 +119,7 @@ def predictions(
     """
     size, categories = input_size(model, size), class_map(model.names, source)
     device = torch.device(device) if device is not None else next(model.parameters()).device
-    rank, world = _rank_and_world()
+    rank, world = rank_and_world()
     batches = [range(i, min(i + batch, len(source))) for i in range(0, len(source), batch)][rank::world]
     loader = DataLoader(
         _Letterboxed(source, size),
@@ -219,15 +220,10 @@ def evaluate(
     )
 
 
-def _rank_and_world() -> tuple[int, int]:
-    distributed = dist.is_available() and dist.is_initialized()
-    return (dist.get_rank(), dist.get_world_size()) if distributed else (0, 1)
-
-
 def _gather(share: tuple[list, list, list]) -> tuple[list, list, list]:
     """The lists of all processes, joined, on every process; rows in the order of their pictures."""
     shares = [share]
-    if _rank_and_world()[1] > 1:
+    if rank_and_world()[1] > 1:
         shares = [None] * dist.get_world_size()
         dist.all_gather_object(shares, share)
     rows, seen, bad = ([item for part in parts for item in part] for parts in zip(*shares))
@@ -236,7 +232,7 @@ def _gather(share: tuple[list, list, list]) -> tuple[list, list, list]:
 
 def _on_first_process(compute: Callable[[], T]) -> T:
     """The value of `compute()`, run on rank 0 only and handed to every process."""
-    rank, world = _rank_and_world()
+    rank, world = rank_and_world()
     value = [compute() if rank == 0 else None]
     if world > 1:
         dist.broadcast_object_list(value, src=0)

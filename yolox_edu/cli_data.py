@@ -1,0 +1,80 @@
+"""`python -m yolox_edu data`: write Crossing to disk, look at any set. Explained in chapters 16 and 21."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from yolox_edu.cli_options import open_source, positive
+from yolox_edu.data.crossing import SPLIT_SEEDS, Crossing, contact_sheet, write_coco
+
+EPILOG = """\
+examples:
+  python -m yolox_edu data crossing data/crossing --count 500          pictures and COCO annotations
+  python -m yolox_edu data sheet crossing --out sheet.png              the first pictures with their boxes
+  python -m yolox_edu data sheet my-pictures --split train --first 40 --out sheet.png
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The sub-commands of `data`."""
+    parser.epilog = EPILOG
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    same = {"formatter_class": parser.formatter_class}
+
+    write = actions.add_parser("crossing", help="write the drawn street crossing in COCO's layout", **same)
+    write.add_argument("folder", type=Path, metavar="DIR", help="where to write")
+    write.add_argument("--count", type=positive, default=200, help="number of pictures")
+    write.add_argument(
+        "--split", default="train", help="name of the part; train and val never share a picture"
+    )
+    write.add_argument("--size", type=positive, default=320, help="side of the pictures, a multiple of 32")
+    write.add_argument("--seed", type=int, help="draw other pictures (default: 0 for train, 1 for val)")
+    write.add_argument(
+        "--jpeg", action="store_true", help="JPEG instead of PNG: smaller, not quite the same pixels"
+    )
+    write.add_argument("--workers", type=positive, default=1, help="processes that draw")
+
+    sheet = actions.add_parser("sheet", help="a contact sheet: pictures with their boxes", **same)
+    sheet.add_argument(
+        "data", metavar="crossing|DIR", help="the drawn crossing, or a folder in COCO's layout"
+    )
+    sheet.add_argument("--split", default="val", help="which part")
+    sheet.add_argument("--first", type=int, default=0, help="the first picture, counted from 0")
+    sheet.add_argument("--count", type=positive, default=12, help="number of pictures")
+    sheet.add_argument("--columns", type=positive, default=4, help="pictures a row")
+    sheet.add_argument("--no-boxes", action="store_true", help="pictures only")
+    sheet.add_argument("--out", type=Path, default=Path("sheet.png"), help="the PNG to write")
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Run the sub-command that was asked for."""
+    return _write(arguments) if arguments.action == "crossing" else _sheet(arguments)
+
+
+def _write(arguments: argparse.Namespace) -> int:
+    seed = arguments.seed if arguments.seed is not None else SPLIT_SEEDS.get(arguments.split)
+    if seed is None:
+        raise ValueError(
+            f"--split {arguments.split}: give a --seed too (only train and val have one of their own)"
+        )
+    source = Crossing(arguments.count, seed, arguments.size)
+    suffix = ".jpg" if arguments.jpeg else ".png"
+    annotations = write_coco(source, arguments.folder, arguments.split, suffix, arguments.workers)
+    print(f"{len(source)} pictures in {arguments.folder / arguments.split}, boxes in {annotations}")
+    return 0
+
+
+def _sheet(arguments: argparse.Namespace) -> int:
+    end = arguments.first + arguments.count
+    source = open_source(arguments.data, arguments.split, end if arguments.data == "crossing" else None)
+    indices = range(arguments.first, min(end, len(source)))
+    if not 0 <= arguments.first < len(source):
+        raise ValueError(
+            f"--first {arguments.first}: {arguments.data} has the pictures 0 to {len(source) - 1}"
+        )
+    picture = contact_sheet(source, indices, arguments.columns, not arguments.no_boxes)
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    picture.save(arguments.out)
+    print(f"{len(indices)} pictures on {arguments.out}")
+    return 0
