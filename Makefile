@@ -15,7 +15,7 @@ TEST_READY := $(VENV)/installed-for-tests
 .DEFAULT_GOAL := help
 .PHONY: help book test lint lab train bench setup clean
 
-help: ## list these targets
+help:
 	@echo "make book   run every chapter and build the site; prints where its first page is"
 	@echo "make lab    open the chapters in JupyterLab"
 	@echo "make train  train a small YOLOX on the drawn street crossing, from scratch, and evaluate it"
@@ -45,7 +45,7 @@ lint: $(TEST_READY)
 test: lint
 	$(PY) -m pytest --nbval --nbval-current-env tests book
 
-setup: $(TEST_READY) ## everything the other targets need
+setup: $(TEST_READY)
 
 clean:
 	rm -rf _build build dist
@@ -61,6 +61,7 @@ $(READY): requirements.txt constraints.txt pyproject.toml
 	@echo "Installing into $(VENV) (once; PyTorch is large, this takes some minutes) ..."
 	$(PIP) -r requirements.txt -c constraints.txt
 	$(PIP) --no-deps -e .
+	@$(PY) -c 'import matplotlib.font_manager' 2>/dev/null  # builds its font list now, not inside a chapter
 	@touch $@
 
 # pixeltable-yolox is the official model, which the parity tests compare with. Without its dependencies:

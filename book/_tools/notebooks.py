@@ -31,6 +31,7 @@ COLAB_LINE = (
     f'"pip", "install -q --no-deps git+{REPOSITORY} jaxtyping wadler-lindig")'
 )
 MAX_BYTES = 500_000
+MAX_COLUMNS = 80  # a longer line of code is cut off on the page
 CELL_KEYS = ("tags", "mystnb")
 IMAGES = ("image/png", "image/jpeg", "image/svg+xml", "image/gif")
 ABSOLUTE = re.compile(
@@ -176,6 +177,9 @@ def _code_faults(cell: nbformat.NotebookNode, count: int) -> list[str]:
     tags = cell.metadata.get("tags", [])
     if not cell.source.strip():
         found.append("empty code cell")
+    longest = max((len(line) for line in cell.source.splitlines()), default=0)
+    if longest > MAX_COLUMNS and cell.source != COLAB_LINE:
+        found.append(f"line of {longest} characters; the page shows {MAX_COLUMNS}")
     if cell.execution_count != count:
         found.append(f"execution count {cell.execution_count}, should be {count}: run it from top to bottom")
     if re.search(r"^\s*#\s*(NBVAL|PYTEST_VALIDATE)_", cell.source, re.M):

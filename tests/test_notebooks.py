@@ -1,0 +1,258 @@
+"""The chapters as they lie in git, the tools that keep them so, and proof that each guard can fail."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import build_site
+import nbformat.v4 as v4
+import notebooks
+import pytest
+from nbformat import from_dict
+
+CHAPTERS = notebooks.chapters()
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda p: p.stem)
+def test_a_chapter_is_ready(path):
+    assert notebooks.faults(path) == []
+
+
+def test_every_notebook_is_a_page_of_the_book():
+    pages = build_site.toc_files()
+    assert sorted(p.stem for p in CHAPTERS) == sorted(Path(f).name for f in pages if _is_notebook(f))
+    for page in pages:
+        assert any((notebooks.ROOT / f"{page}{suffix}").is_file() for suffix in (".ipynb", ".md")), page
+
+
+def _is_notebook(page):
+    return (notebooks.ROOT / f"{page}.ipynb").is_file()
+
+
+# --- the guards can fail ----------------------------------------------------------------------------------
+
+
+def picture(**metadata):
+    """A code cell that shows a picture."""
+    data = {"image/png": "iVBORw0KGgo=", "text/plain": "<Figure>"}
+    return v4.new_code_cell("plt.show()", metadata=metadata, outputs=[v4.new_output("display_data", data)])
+
+
+def html(text):
+    """A code cell whose output is HTML."""
+    return v4.new_code_cell("show()", outputs=[v4.new_output("display_data", {"text/html": text})])
+
+
+def stream(name, text):
+    """A code cell that prints."""
+    return v4.new_code_cell("f()", outputs=[v4.new_output("stream", name=name, text=text)])
+
+
+def error(*tags):
+    """A code cell that raises."""
+    out = v4.new_output("error", ename="ValueError", evalue="no", traceback=["ValueError: no"])
+    return v4.new_code_cell("f()", metadata={"tags": list(tags)} if tags else {}, outputs=[out])
+
+
+def notebook(*cells):
+    """A chapter that is ready, and these cells after its title; counted from top to bottom, tidied."""
+    first = v4.new_code_cell(notebooks.COLAB_LINE, metadata={"tags": ["remove-cell"]})
+    nb = v4.new_notebook(cells=[first, v4.new_markdown_cell("# 99 · A title"), *cells])
+    for count, cell in enumerate((c for c in nb.cells if c.cell_type == "code"), start=1):
+        cell.execution_count = count
+    return notebooks.tidy(nb)
+
+
+def faults(tmp_path, nb):
+    """The faults of a notebook once it is written to a file as it is."""
+    path = tmp_path / "99_made_for_a_test.ipynb"
+    path.write_text(notebooks.to_json(nb), encoding="utf-8")
+    return notebooks.faults(path)
+
+
+ALT = {"mystnb": {"image": {"alt": "A street with three boxes"}}}
+GOOD = {
+    "text": v4.new_markdown_cell(
+        "One, two: $a/b$, ![a car](../data/sample/car.png), https://example.org/home/x"
+    ),
+    "print": stream("stdout", "torch.Size([1, 3, 416, 416])\n"),
+    "picture": picture(**ALT),
+    "expected error": error("raises-exception"),
+    "drawing": html(
+        '<svg viewBox="0 0 1 1" role="img" aria-label="a grid"></svg><img src="x.png" alt="a box">'
+    ),
+    "figure": v4.new_markdown_cell("```{figure} a.png\n:alt: the map\nThe map\n```"),
+}
+BAD = {
+    "stderr": (stream("stderr", "Warning: slow\n"), "prints to stderr"),
+    "error": (error(), "raises ValueError without the tag"),
+    "no alt": (picture(), "picture without alt text"),
+    "empty alt": (picture(mystnb={"image": {"alt": " "}}), "picture without alt text"),
+    "markdown alt": (v4.new_markdown_cell("![](a.png)"), "picture without alt text"),
+    "html alt": (html('<img src="a.png">'), "picture without alt text"),
+    "html empty alt": (v4.new_markdown_cell('<img alt="" src="a.png">'), "picture without alt text"),
+    "svg": (html('<svg viewBox="0 0 1 1"></svg>'), "drawing without aria-label"),
+    "directive": (v4.new_markdown_cell("```{figure} a.png\nThe map\n```"), "figure directive without :alt:"),
+    "path in text": (v4.new_markdown_cell("See /home/" + "me/x.png"), "absolute path"),
+    "path in code": (v4.new_code_cell('open("/tmp/' + 'x.png")'), "absolute path"),
+    "path in output": (stream("stdout", "saved /Users/" + "me/x.png\n"), "absolute path"),
+    "windows path": (stream("stdout", "C:\\Users" + "\\me\n"), "absolute path"),
+    "size": (stream("stdout", "x" * (notebooks.MAX_BYTES + 1)), "bytes, more than"),
+    "empty": (v4.new_code_cell(""), "empty code cell"),
+    "long line": (v4.new_code_cell("x = " + "1 + " * 20 + "1"), "the page shows 80"),
+    "semicolon": (v4.new_code_cell("plt.plot(x);"), "ends with ';'"),
+    "magic": (v4.new_code_cell("# NBVAL_" + "SKIP\nf()"), "magic comment"),
+}
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_a_good_cell_passes(tmp_path, name):
+    assert faults(tmp_path, notebook(GOOD[name])) == []
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_fault_in_a_cell_is_found(tmp_path, name):
+    cell, message = BAD[name]
+    found = faults(tmp_path, notebook(cell))
+    assert len(found) == 1
+    assert message in found[0]
+
+
+def changed(change):
+    """A good chapter after one change to the notebook itself."""
+    nb = notebook(v4.new_code_cell("1"), v4.new_code_cell("2"))
+    change(nb)
+    return nb
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda nb: nb.cells[2].update(execution_count=None), "execution count None"),
+        (lambda nb: nb.cells[2].update(execution_count=3), "execution count 3, should be 2"),
+        (lambda nb: nb.cells.insert(0, nb.cells.pop(1)), "the first cell is not COLAB_LINE"),
+        (lambda nb: nb.cells[0].metadata.pop("tags"), "with the tag remove-cell"),
+        (lambda nb: nb.metadata.update(widgets={}), "not tidy"),
+        (lambda nb: nb.cells[2].metadata.update(execution={"iopub.status.busy": "2026"}), "not tidy"),
+        (lambda nb: nb.cells[2].update(id="12345678"), "not tidy"),
+    ],
+)
+def test_a_fault_of_the_file_is_found(tmp_path, change, message):
+    found = faults(tmp_path, changed(change))
+    assert any(message in f for f in found), found
+
+
+def test_a_missing_title_is_found(tmp_path):
+    nb = notebook()
+    nb.cells[1].source = "no title"
+    assert any("does not start with a title" in f for f in faults(tmp_path, notebooks.tidy(nb)))
+
+
+# --- the tools --------------------------------------------------------------------------------------------
+
+
+def test_tidy_twice_is_tidy_once():
+    split = v4.new_code_cell(
+        "f()", outputs=[v4.new_output("stream", name="stdout", text=t) for t in ("a\n", "b\n")]
+    )
+    same = [v4.new_code_cell("x"), v4.new_code_cell("x")]
+    once = notebook(split, picture(**ALT), *same)
+    assert notebooks.to_json(notebooks.tidy(once)) == notebooks.to_json(once)
+    assert [o.text for o in once.cells[2].outputs] == ["a\nb\n"]
+    assert len({c.id for c in once.cells}) == len(once.cells)
+
+
+def test_the_colab_line_is_silent_and_fetches_nothing_that_is_there():
+    code = f"get_ipython = None\n{notebooks.COLAB_LINE}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.slow
+def test_running_in_place_tidies_and_prints_no_path(tmp_path):
+    path = tmp_path / "99_run.ipynb"
+    nb = notebook(v4.new_code_cell("x = 20\nx + 1"))
+    nb.cells[2].execution_count = None
+    path.write_text(notebooks.to_json(nb))
+    notebooks.run(path)
+    assert notebooks.faults(path) == []
+    assert notebooks.read(path).cells[2].outputs[0].data["text/plain"] == "21"
+
+
+@pytest.mark.slow
+def test_outputs_are_compared_strictly_except_in_the_lax_chapters(tmp_path):
+    wrong = v4.new_code_cell("1 + 1", outputs=[v4.new_output("execute_result", {"text/plain": "3"})])
+    tagged = from_dict({**wrong, "metadata": {"tags": ["nbval-check-output"]}})
+    for name, cell in {"15_strict": wrong, "16_lax": wrong, "16_tagged": tagged}.items():
+        (tmp_path / f"{name}.ipynb").write_text(notebooks.to_json(notebook(cell)))
+    shutil.copy(notebooks.BOOK / "conftest.py", tmp_path)
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "--nbval",
+            "--nbval-current-env",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            ".",
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTEST_ADDOPTS": ""},
+    )
+    failed = set(re.findall(r"^FAILED (\S+)\.ipynb", done.stdout, re.M))
+    assert {Path(f).name for f in failed} == {"15_strict", "16_tagged"}, done.stdout
+
+
+# --- the site ---------------------------------------------------------------------------------------------
+
+
+def test_a_missing_page_is_found(tmp_path, monkeypatch):
+    monkeypatch.setattr(build_site, "HTML", tmp_path)
+    monkeypatch.setattr(build_site, "ROOT", tmp_path.parent)
+    missing = build_site.check()
+    assert sum("no page was built for" in f for f in missing) == len(build_site.toc_files())
+    for page in build_site.toc_files():
+        (tmp_path / page).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / f"{page}.html").write_text("<p>here</p>")
+    (tmp_path / "index.html").write_text("")
+    assert build_site.check() == []
+    assert len(build_site.check(since=4e9)) == len(build_site.toc_files())
+
+
+@pytest.mark.parametrize(
+    ("text", "asks"),
+    [
+        ('<script src="https://cdn.example/x.js"></script>', 1),
+        ('<script defer="defer" src="//cdn.example/x.js"></script>', 1),
+        ('<link href="https://cdn.example/x.css" rel="stylesheet">', 1),
+        ('<link rel="preload" as="font" href="https://cdn.example/x.woff2">', 1),
+        ('<img alt="a" src="http://example.org/a.png">', 1),
+        ("<style>@import url('https://fonts.example/css');</style>", 1),
+        ('<a href="https://example.org">a link asks for nothing</a>', 0),
+        ('<link rel="canonical" href="https://example.org/here.html">', 0),
+        ('<script src="../_static/vendor/mathjax.js"></script><p>see https://example.org</p>', 0),
+    ],
+)
+def test_requests_to_other_machines_are_found(tmp_path, text, asks):
+    (tmp_path / "page.html").write_text(text)
+    assert len(build_site.outside_requests(tmp_path)) == asks
+
+
+def test_requests_from_style_sheets_are_found(tmp_path):
+    (tmp_path / "a.css").write_text(
+        "/* url(https://no) */ b { background: url('https://cdn.example/x.png') }"
+    )
+    assert len(build_site.outside_requests(tmp_path)) == 1
+
+
+def test_the_site_if_built_needs_no_network():
+    if not build_site.HTML.is_dir():
+        pytest.skip("no site built here yet: make book")
+    assert build_site.outside_requests(build_site.HTML) == []
