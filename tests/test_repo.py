@@ -113,7 +113,7 @@ def functions(tree):
 
 
 def command_line(path):
-    """Whether a module is part of the command line, which loads what a sub-command needs, when it needs it."""
+    """Whether a module belongs to the command line, where each sub-command loads what it needs."""
     return Path(path).name.startswith(("__main__", "cli"))
 
 
@@ -310,17 +310,7 @@ def test_nothing_large_and_nothing_private_is_in_git():
         vendored = name.startswith("book/_static/vendor/")
         if path.stat().st_size > (4_000_000 if vendored else 3_000_000):
             large.append(name)
-        if not vendored and path.suffix in {
-            ".py",
-            ".md",
-            ".ipynb",
-            ".toml",
-            ".txt",
-            ".yml",
-            ".cff",
-            ".css",
-            "",
-        }:
+        if not vendored and path.suffix in readable:
             paths += [f"{name}: {m.group()}…" for m in private.finditer(path.read_text(encoding="utf-8"))]
     assert not large, "\n".join(large)
     assert not paths, "\n".join(paths)
