@@ -20,6 +20,9 @@ Picture = UInt8[np.ndarray, "h w 3"]
 Frame = UInt8[np.ndarray, "H W 3"]
 Boxes = Float[np.ndarray, "n 4"]
 Labels = Int[np.ndarray, " n"]
+Sample = tuple[
+    UInt8[np.ndarray, "_ _ 3"], dict[str, Any]
+]  #: a picture and its target, as a source gives them
 
 
 @dataclass(frozen=True)
@@ -121,7 +124,7 @@ def quarters_in_sight(layout: Layout, size: tuple[int, int]) -> list[bool]:
 
 
 def mosaic(
-    sources: Sequence[tuple[Picture, dict[str, Any]] | None],
+    sources: Sequence[Sample | None],
     layout: Layout,
     size: tuple[int, int],
     min_visible: float = Augment.min_visible,
@@ -155,10 +158,10 @@ def mixup(
     frame: Frame,
     boxes: Boxes,
     labels: Labels,
-    other: tuple[Picture, dict[str, Any]],
+    other: Sample,
     augment: Augment,
     rng: np.random.Generator,
-) -> tuple[Frame, Boxes, Labels]:
+) -> tuple[Frame, Float[np.ndarray, "m 4"], Int[np.ndarray, " m"]]:
     """Blend a second picture half and half into the frame, and join its labels. Explained in chapter 14.
 
     The picture is letterboxed, zoomed by `mixup_scale`, mirrored by half, and cut to the frame at a random

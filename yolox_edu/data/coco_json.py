@@ -44,7 +44,7 @@ def read_coco_json(path: str | Path) -> dict[str, Any]:
     return data
 
 
-def box_fault(bbox: list[float], width: int, height: int) -> str | None:
+def box_fault(bbox: list[int | float], width: int, height: int) -> str | None:
     """Why a COCO box (x, y, w, h in pixels) cannot be learned from in a `width x height` picture, or None."""
     x, y, w, h = bbox
     if not all(map(math.isfinite, bbox)):

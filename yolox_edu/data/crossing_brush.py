@@ -1,7 +1,7 @@
 """A brush that paints in metres on a see-through sheet (explained in chapter 16).
 
-Every thing of the street is painted on a small sheet of its own, two to four times too large, and then reduced:
-that smooths the edges, and the sheet's alpha channel is the thing's silhouette, from which its box is read.
+Every thing of the street is painted on a small sheet of its own, two to four times too large, and then
+reduced: that smooths the edges, and the sheet's alpha channel is the thing's silhouette, from which its box is read.
 Only integers reach the drawing library, so that the same numbers give the same pixels wherever Pillow runs.
 """
 
@@ -14,20 +14,21 @@ from typing import NamedTuple
 from PIL import Image, ImageDraw
 
 Colour = tuple[int, int, int]
-Point = tuple[float, float]
+Number = float | int  # a length, mostly in metres
+Point = tuple[Number, Number]
 
 
 class Lamp(NamedTuple):
     """A light that glows in the dark: centre and radius in pixels of the picture, colour RGB."""
 
-    x: float
-    y: float
-    radius: float
+    x: Number
+    y: Number
+    radius: Number
     colour: Colour
 
 
 class Sheet(NamedTuple):
-    """A painted thing: premultiplied RGBa image, where its top-left corner lies in the picture, and its lamps."""
+    """A painted thing: premultiplied RGBa image, where its top-left corner lies in the picture, its lamps."""
 
     image: Image.Image
     left: int
@@ -47,11 +48,11 @@ class Look:
         """One of `options`, chosen by the i-th number."""
         return options[self.numbers[i] % len(options)]
 
-    def span(self, i: int, low: float, high: float) -> float:
+    def span(self, i: int, low: Number, high: Number) -> float:
         """A float between `low` and `high`, by the i-th number."""
         return low + (high - low) * (self.numbers[i] / 65535)
 
-    def chance(self, i: int, probability: float) -> bool:
+    def chance(self, i: int, probability: Number) -> bool:
         """True in `probability` of all looks, by the i-th number."""
         return self.numbers[i] < probability * 65536
 
@@ -79,7 +80,7 @@ def toned(colour: Colour, tint: Colour, haze: Colour, amount: int) -> Colour:
 
 
 def rounded(points: list[Point], rounds: int = 2) -> list[Point]:
-    """Cuts the corners of a closed outline (Chaikin 1974), `rounds` times; for outlines made once, at import."""
+    """Cuts the corners of a closed outline (Chaikin 1974), `rounds` times; for outlines made at import."""
     for _ in range(rounds):
         cut = []
         for (x0, y0), (x1, y1) in zip(points, points[1:] + points[:1], strict=True):
@@ -112,12 +113,12 @@ class Brush:
         self.ox, self.oy = (foot[0] - x0) * self.over, (foot[1] - y0) * self.over
         self.tint, self.haze, self.fog, self.dark, self.wet = light
         self.fine = scale > 26  # close enough for buttons and cheeks
-        # painted colours are opaque, so the sheet is premultiplied from the start and reduces without conversion
+        # paint is opaque, so the sheet is premultiplied from the start and reduces without conversion
         self.image = Image.new("RGBa", (wide * self.over, high * self.over))
         self.draw = ImageDraw.Draw(self.image)
         self.lamps: list[Lamp] = []
 
-    def zoom(self, factor: float) -> None:
+    def zoom(self, factor: Number) -> None:
         """Everything painted from now on is `factor` times as large (about the foot)."""
         self.ux, self.unit = self.ux * factor, self.unit * factor
 
@@ -131,29 +132,31 @@ class Brush:
         flat = [(int(ox + x * ux), int(oy - y * u)) for x, y in points]
         self.draw.polygon(flat, self.ink(colour, lit))
 
-    def rect(self, x0: float, y0: float, x1: float, y1: float, colour: Colour, lit: bool = False) -> None:
+    def rect(self, x0: Number, y0: Number, x1: Number, y1: Number, colour: Colour, lit: bool = False) -> None:
         """A filled rectangle between two corners."""
         self.draw.rectangle(self._corners(x0, y0, x1, y1), self.ink(colour, lit))
 
-    def oval(self, x: float, y: float, rx: float, ry: float, colour: Colour, lit: bool = False) -> None:
+    def oval(self, x: Number, y: Number, rx: Number, ry: Number, colour: Colour, lit: bool = False) -> None:
         """A filled ellipse around (x, y)."""
         self.draw.ellipse(self._corners(x - rx, y - ry, x + rx, y + ry), self.ink(colour, lit))
 
-    def cap(self, x: float, y: float, rx: float, ry: float, colour: Colour, start: int = 180, end: int = 360):
+    def cap(
+        self, x: Number, y: Number, rx: Number, ry: Number, colour: Colour, start: int = 180, end: int = 360
+    ):
         """A part of an ellipse, cut by a straight chord; angles in degrees, 180..360 is the upper half."""
         if self.ux < 0:
             start, end = (180 - end) % 360, (180 - start) % 360
             end += 360 if end <= start else 0
         self.draw.chord(self._corners(x - rx, y - ry, x + rx, y + ry), start, end, self.ink(colour))
 
-    def line(self, points, width: float, colour: Colour, lit: bool = False) -> None:
+    def line(self, points, width: Number, colour: Colour, lit: bool = False) -> None:
         """A line through `points`, `width` metres wide, never under about a pixel of the picture."""
         ox, oy, ux, u = self.ox, self.oy, self.ux, self.unit
         flat = [(int(ox + x * ux), int(oy - y * u)) for x, y in points]
         wide = max(int(width * u + 0.5), (self.over * 3 + 2) // 4)
         self.draw.line(flat, self.ink(colour, lit), wide)
 
-    def limb(self, x0: float, y0: float, x1: float, y1: float, width: float, colour: Colour) -> None:
+    def limb(self, x0: Number, y0: Number, x1: Number, y1: Number, width: Number, colour: Colour) -> None:
         """A line with round ends: an arm, a leg."""
         self.line(((x0, y0), (x1, y1)), width, colour)
         r = width / 2
@@ -161,18 +164,18 @@ class Brush:
             self.oval(x0, y0, r, r, colour)
             self.oval(x1, y1, r, r, colour)
 
-    def ring(self, x: float, y: float, r: float, width: float, colour: Colour) -> None:
+    def ring(self, x: Number, y: Number, r: Number, width: Number, colour: Colour) -> None:
         """A circle's outline."""
         wide = max(int(width * self.unit + 0.5), self.over)
         self.draw.ellipse(self._corners(x - r, y - r, x + r, y + r), None, self.ink(colour), wide)
 
-    def lamp(self, x: float, y: float, radius: float, colour: Colour) -> None:
+    def lamp(self, x: Number, y: Number, radius: Number, colour: Colour) -> None:
         """Remembers a glow to be added after dark."""
         if self.dark:
             px, py = (self.ox + x * self.ux) / self.over, (self.oy - y * self.unit) / self.over
             self.lamps.append(Lamp(self.left + px, self.top + py, radius * self.scale, colour))
 
-    def deep(self, x: float, y: float, depth: float) -> Point:
+    def deep(self, x: Number, y: Number, depth: Number) -> Point:
         """Where a point `depth` metres behind this sheet's plane appears on the sheet, in local metres."""
         height, aside, distance = self.eye
         r = distance / (distance + depth)
@@ -183,7 +186,10 @@ class Brush:
         """The sheet in the picture's own resolution."""
         return Sheet(self.image.reduce(self.over), self.left, self.top, tuple(self.lamps))
 
-    def _corners(self, x0: float, y0: float, x1: float, y1: float) -> tuple[int, int, int, int]:
+    def _corners(self, x0: Number, y0: Number, x1: Number, y1: Number) -> tuple[int, int, int, int]:
         a, b = int(self.ox + x0 * self.ux), int(self.ox + x1 * self.ux)
-        return (a, int(self.oy - y1 * self.unit), b, int(self.oy - y0 * self.unit)) if a <= b else (
-            b, int(self.oy - y1 * self.unit), a, int(self.oy - y0 * self.unit))
+        return (
+            (a, int(self.oy - y1 * self.unit), b, int(self.oy - y0 * self.unit))
+            if a <= b
+            else (b, int(self.oy - y1 * self.unit), a, int(self.oy - y0 * self.unit))
+        )

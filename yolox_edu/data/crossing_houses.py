@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .crossing_brush import Colour, shade
+from .crossing_brush import Colour, Number, shade
 
 if TYPE_CHECKING:
     from .crossing_street import Stage
 
-WALLS: list[Colour] = [(240, 214, 172), (226, 164, 128), (232, 190, 110), (180, 200, 182), (166, 190, 206),
-                       (234, 188, 178), (206, 122, 98), (244, 232, 208), (196, 176, 196), (214, 200, 168)]
-ROOFS: list[Colour] = [(178, 92, 72), (120, 104, 112), (150, 84, 70), (104, 116, 128)]
+WALLS: list[Colour] = [
+    (240, 214, 172),
+    (226, 164, 128),
+    (232, 190, 110),
+    (180, 200, 182),
+    (166, 190, 206),
+    (234, 188, 178),
+    (206, 122, 98),
+    (244, 232, 208),
+    (196, 176, 196),
+    (214, 200, 168),
+]
 AWNINGS: list[Colour] = [(206, 70, 62), (66, 134, 110), (62, 110, 160), (232, 162, 60), (160, 84, 130)]
 DOORS: list[Colour] = [(66, 104, 96), (150, 62, 54), (70, 88, 130), (130, 88, 56)]
 FRAME: Colour = (250, 244, 230)
@@ -20,7 +29,7 @@ WARM: Colour = (255, 216, 132)
 FLOOR = 3.1  # metres from floor to floor
 
 
-def house_front(stage: Stage, x: float, wide: float, z: float, seed: int) -> None:
+def house_front(stage: Stage, x: Number, wide: Number, z: Number, seed: int) -> None:
     """A house that faces the camera: its left edge at x, `wide` metres wide, z away."""
     wall, floors = WALLS[seed % len(WALLS)], 2 + (seed >> 4) % 3
     top = 3.6 + floors * FLOOR
@@ -40,17 +49,29 @@ def house_front(stage: Stage, x: float, wide: float, z: float, seed: int) -> Non
         _door(stage, x, wide, z, wall, seed)
 
 
-def _roof(stage: Stage, x: float, wide: float, top: float, z: float, seed: int) -> None:
-    roof, wall = ROOFS[(seed >> 3) % len(ROOFS)], WALLS[seed % len(WALLS)]
+def _roof(stage: Stage, x: Number, wide: Number, top: Number, z: Number, seed: int) -> None:
+    roof, wall = stage.roof(seed >> 3), WALLS[seed % len(WALLS)]
     kind = (seed >> 9) % 3
     if kind == 0:  # a gable with a round window
         mid = x + wide / 2
-        stage.poly(((x - 0.25, z, top - 0.1), (x + wide + 0.25, z, top - 0.1), (mid, z, top + wide * 0.5)), roof, z)
-        stage.poly(((x + 0.3, z, top - 0.1), (x + wide - 0.3, z, top - 0.1), (mid, z, top + wide * 0.42)), wall, z)
+        stage.poly(
+            ((x - 0.25, z, top - 0.1), (x + wide + 0.25, z, top - 0.1), (mid, z, top + wide * 0.5)), roof, z
+        )
+        stage.poly(
+            ((x + 0.3, z, top - 0.1), (x + wide - 0.3, z, top - 0.1), (mid, z, top + wide * 0.42)), wall, z
+        )
         _pane(stage, mid - 0.4, top + 0.5, mid + 0.4, top + 1.5, z, seed & 2)
     elif kind == 1:  # a sloped roof with dormers
-        stage.poly(((x - 0.2, z, top), (x + wide + 0.2, z, top), (x + wide - 0.5, z, top + 2.2), (x + 0.5, z, top + 2.2)),
-                   roof, z)
+        stage.poly(
+            (
+                (x - 0.2, z, top),
+                (x + wide + 0.2, z, top),
+                (x + wide - 0.5, z, top + 2.2),
+                (x + 0.5, z, top + 2.2),
+            ),
+            roof,
+            z,
+        )
         for c in (0.3, 0.7):
             mid = x + wide * c
             stage.rect(mid - 0.55, top + 0.2, mid + 0.55, top + 1.6, z, wall)
@@ -61,13 +82,13 @@ def _roof(stage: Stage, x: float, wide: float, top: float, z: float, seed: int) 
         stage.rect(x, top + 0.35, x + wide, top + 0.75, z, shade(wall, 90))
 
 
-def _pane(stage: Stage, x0: float, y0: float, x1: float, y1: float, z: float, on: int) -> None:
+def _pane(stage: Stage, x0: Number, y0: Number, x1: Number, y1: Number, z: Number, on: int) -> None:
     lit = stage.street.mood.dark and bool(on)
     stage.rect(x0 - 0.09, y0 - 0.09, x1 + 0.09, y1 + 0.09, z, FRAME)
     stage.rect(x0, y0, x1, y1, z, WARM if lit else PANE, lit)
 
 
-def _window(stage: Stage, mid: float, y: float, z: float, wall: Colour, seed: int, house: int) -> None:
+def _window(stage: Stage, mid: Number, y: Number, z: Number, wall: Colour, seed: int, house: int) -> None:
     _pane(stage, mid - 0.5, y, mid + 0.5, y + 1.6, z, (seed * 37 >> 3) & 3)
     stage.rect(mid - 0.04, y, mid + 0.04, y + 1.6, z, FRAME)
     stage.rect(mid - 0.5, y + 1.02, mid + 0.5, y + 1.1, z, FRAME)
@@ -85,7 +106,7 @@ def _window(stage: Stage, mid: float, y: float, z: float, wall: Colour, seed: in
         stage.rect(mid - 0.66, y + 1.74, mid + 0.66, y + 1.86, z, shade(wall, 124))
 
 
-def _shop(stage: Stage, x: float, wide: float, z: float, seed: int) -> None:
+def _shop(stage: Stage, x: Number, wide: Number, z: Number, seed: int) -> None:
     paint, awning = DOORS[(seed >> 6) % len(DOORS)], AWNINGS[(seed >> 8) % len(AWNINGS)]
     dark = stage.street.mood.dark
     stage.rect(x + 0.25, 0, x + wide - 0.25, 3.3, z, paint)
@@ -103,11 +124,14 @@ def _shop(stage: Stage, x: float, wide: float, z: float, seed: int) -> None:
         step = (wide - 0.2) / n
         for i in range(n):
             a = x + 0.1 + i * step
-            stage.poly(((a, z, 2.75), (a + step, z, 2.75), (a + step, z - 0.9, 2.15), (a, z - 0.9, 2.15)),
-                       FRAME if i % 2 else awning, z)
+            stage.poly(
+                ((a, z, 2.75), (a + step, z, 2.75), (a + step, z - 0.9, 2.15), (a, z - 0.9, 2.15)),
+                FRAME if i % 2 else awning,
+                z,
+            )
 
 
-def _door(stage: Stage, x: float, wide: float, z: float, wall: Colour, seed: int) -> None:
+def _door(stage: Stage, x: Number, wide: Number, z: Number, wall: Colour, seed: int) -> None:
     mid = x + wide / 2
     stage.rect(mid - 0.75, 0, mid + 0.75, 2.7, z, FRAME)
     stage.rect(mid - 0.6, 0, mid + 0.6, 2.5, z, DOORS[(seed >> 6) % len(DOORS)])
@@ -116,7 +140,7 @@ def _door(stage: Stage, x: float, wide: float, z: float, wall: Colour, seed: int
         _pane(stage, at - 0.5, 1.0, at + 0.5, 2.5, z, seed & 16)
 
 
-def house_side(stage: Stage, side: int, z0: float, z1: float, seed: int) -> None:
+def house_side(stage: Stage, side: int, z0: Number, z1: Number, seed: int) -> None:
     """A house along the avenue, on the left (-1) or right (+1), from z0 to z1 metres away."""
     x = side * 6.4
     if not 0 < stage.street.at(x, z1)[0] < 1:
@@ -125,8 +149,13 @@ def house_side(stage: Stage, side: int, z0: float, z1: float, seed: int) -> None
     wall = shade(wall, 88 if side * stage.street.mood.slant > 0 else 97)
     top, depth = 3.6 + floors * FLOOR, (z0 + z1) / 2
     stage.poly(((x, z0, 0), (x, z0, top), (x, z1, top), (x, z1, 0)), wall, depth)
-    roof = ROOFS[(seed >> 3) % len(ROOFS)]
-    stage.poly(((x, z0, top), (x + side * 1.6, z0, top + 1.6), (x + side * 1.6, z1, top + 1.6), (x, z1, top)), roof, depth)
+    roof, back = stage.roof(seed >> 3), x + side * 0.35
+    stage.poly(
+        ((x, z0, top), (back, z0 + 0.3, top + 1.5), (back, z1 - 0.3, top + 1.5), (x, z1, top)), roof, depth
+    )
+    stage.poly(
+        ((x, z0, top), (x, z0, top + 0.25), (x, z1, top + 0.25), (x, z1, top)), shade(wall, 122), depth
+    )
     stage.poly(((x, z0, 3.4), (x, z0, 3.65), (x, z1, 3.65), (x, z1, 3.4)), shade(wall, 118), depth)
     for c in range(3):
         a = z0 + 1.0 + c * 3.4
@@ -134,13 +163,34 @@ def house_side(stage: Stage, side: int, z0: float, z1: float, seed: int) -> None
             y = 4.2 + floor * FLOOR
             lit = stage.street.mood.dark and (seed >> (c + floor)) & 1 == 1
             if depth < 45:
-                stage.poly(((x, a - 0.15, y - 0.15), (x, a - 0.15, y + 1.75), (x, a + 1.75, y + 1.75),
-                            (x, a + 1.75, y - 0.15)), FRAME, depth)
-            stage.poly(((x, a, y), (x, a, y + 1.6), (x, a + 1.6, y + 1.6), (x, a + 1.6, y)), WARM if lit else PANE,
-                       depth, lit)
+                stage.poly(
+                    (
+                        (x, a - 0.15, y - 0.15),
+                        (x, a - 0.15, y + 1.75),
+                        (x, a + 1.75, y + 1.75),
+                        (x, a + 1.75, y - 0.15),
+                    ),
+                    FRAME,
+                    depth,
+                )
+            stage.poly(
+                ((x, a, y), (x, a, y + 1.6), (x, a + 1.6, y + 1.6), (x, a + 1.6, y)),
+                WARM if lit else PANE,
+                depth,
+                lit,
+            )
         dark = stage.street.mood.dark
-        stage.poly(((x, a, 0.5), (x, a, 2.4), (x, a + 2.2, 2.4), (x, a + 2.2, 0.5)), WARM if dark else PANE, depth, dark)
+        stage.poly(
+            ((x, a, 0.5), (x, a, 2.4), (x, a + 2.2, 2.4), (x, a + 2.2, 0.5)),
+            WARM if dark else PANE,
+            depth,
+            dark,
+        )
     if (seed >> 7) % 3:
         colour = AWNINGS[(seed >> 8) % len(AWNINGS)]
         out = x - side * 1.1
-        stage.poly(((x, z0 + 0.6, 2.9), (x, z1 - 0.6, 2.9), (out, z1 - 0.6, 2.4), (out, z0 + 0.6, 2.4)), colour, depth)
+        stage.poly(
+            ((x, z0 + 0.6, 2.9), (x, z1 - 0.6, 2.9), (out, z1 - 0.6, 2.4), (out, z0 + 0.6, 2.4)),
+            colour,
+            depth,
+        )

@@ -1,19 +1,73 @@
-"""People, dogs and bicycles of Crossing (explained in chapter 16). Metres; every figure looks to the right."""
+"""People, dogs and bicycles of Crossing (explained in chapter 16). Every figure looks to the right."""
 
 from __future__ import annotations
 
-from .crossing_brush import Brush, Colour, Look, shade
+from .crossing_brush import Brush, Colour, Look, Number, shade
 
-SKIN: list[Colour] = [(250, 214, 184), (241, 194, 158), (214, 158, 116), (168, 112, 78), (120, 78, 54), (92, 60, 44)]
-HAIR: list[Colour] = [(58, 40, 34), (96, 60, 38), (148, 94, 48), (214, 168, 92), (178, 82, 44), (196, 192, 188),
-                      (40, 36, 44)]
-TOPS: list[Colour] = [(214, 74, 62), (238, 162, 58), (70, 122, 168), (92, 148, 104), (158, 92, 148), (244, 226, 190),
-                      (226, 120, 130), (60, 84, 120), (84, 170, 170), (242, 204, 86), (150, 64, 72), (120, 128, 80)]
-TROUSERS: list[Colour] = [(62, 72, 104), (84, 62, 56), (54, 54, 64), (128, 112, 92), (88, 108, 140), (104, 92, 72)]
+SKIN: list[Colour] = [
+    (250, 214, 184),
+    (241, 194, 158),
+    (214, 158, 116),
+    (168, 112, 78),
+    (120, 78, 54),
+    (92, 60, 44),
+]
+HAIR: list[Colour] = [
+    (58, 40, 34),
+    (96, 60, 38),
+    (148, 94, 48),
+    (214, 168, 92),
+    (178, 82, 44),
+    (196, 192, 188),
+    (40, 36, 44),
+]
+TOPS: list[Colour] = [
+    (214, 74, 62),
+    (238, 162, 58),
+    (70, 122, 168),
+    (92, 148, 104),
+    (158, 92, 148),
+    (244, 226, 190),
+    (226, 120, 130),
+    (60, 84, 120),
+    (84, 170, 170),
+    (242, 204, 86),
+    (150, 64, 72),
+    (120, 128, 80),
+]
+TROUSERS: list[Colour] = [
+    (62, 72, 104),
+    (84, 62, 56),
+    (54, 54, 64),
+    (128, 112, 92),
+    (88, 108, 140),
+    (104, 92, 72),
+]
 SHOE: Colour = (58, 44, 44)
-UMBRELLAS: list[Colour] = [(216, 62, 66), (242, 182, 60), (58, 118, 164), (94, 160, 118), (170, 96, 160), (238, 132, 92)]
-COATS: list[Colour] = [(170, 108, 58), (226, 182, 112), (58, 50, 52), (240, 232, 218), (150, 138, 130), (122, 74, 44)]
-FRAMES: list[Colour] = [(206, 62, 60), (48, 124, 140), (232, 164, 48), (62, 92, 156), (78, 142, 92), (54, 54, 60)]
+UMBRELLAS: list[Colour] = [
+    (216, 62, 66),
+    (242, 182, 60),
+    (58, 118, 164),
+    (94, 160, 118),
+    (170, 96, 160),
+    (238, 132, 92),
+]
+COATS: list[Colour] = [
+    (170, 108, 58),
+    (226, 182, 112),
+    (58, 50, 52),
+    (240, 232, 218),
+    (150, 138, 130),
+    (122, 74, 44),
+]
+FRAMES: list[Colour] = [
+    (206, 62, 60),
+    (48, 124, 140),
+    (232, 164, 48),
+    (62, 92, 156),
+    (78, 142, 92),
+    (54, 54, 60),
+]
 
 
 def person(b: Brush, look: Look) -> None:
@@ -40,7 +94,7 @@ def person(b: Brush, look: Look) -> None:
     _belongings(b, look, 0.12 + arm)
 
 
-def _leg(b: Brush, hip: float, stride: float, colour: Colour) -> None:
+def _leg(b: Brush, hip: Number, stride: Number, colour: Colour) -> None:
     b.poly(((hip - 0.1, 0.82), (hip + 0.1, 0.82), (stride + 0.07, 0.06), (stride - 0.07, 0.06)), colour)
     b.oval(stride + 0.04, 0.045, 0.12, 0.055, SHOE)
 
@@ -52,10 +106,18 @@ def _torso(b: Brush, top: Colour, dress: bool, dark: Colour) -> None:
         b.poly(((-0.15, 1.36), (-0.22, 1.26), (-half, low), (-half + 0.12, low), (-0.08, 1.3)), dark)
 
 
-def _head(b: Brush, look: Look, x: float, y: float, r: float, skin: Colour) -> None:
+def _head(b: Brush, look: Look, x: Number, y: Number, r: Number, skin: Colour) -> None:
     hair, style = look.pick(10, HAIR), look.numbers[11] % 6
     if style in (1, 2):  # long hair hangs behind the face
-        b.poly(((x - r, y + 0.05), (x + r * 0.7, y + 0.05), (x + r * 0.5, y - r * 1.5), (x - r * 1.15, y - r * 1.5)), hair)
+        b.poly(
+            (
+                (x - r, y + 0.05),
+                (x + r * 0.7, y + 0.05),
+                (x + r * 0.5, y - r * 1.5),
+                (x - r * 1.15, y - r * 1.5),
+            ),
+            hair,
+        )
     b.rect(x - 0.05, y - r - 0.06, x + 0.05, y - r + 0.05, shade(skin, 86))
     b.oval(x, y, r * 0.92, r, skin)
     if style == 5:
@@ -80,7 +142,7 @@ def _umbrella(b: Brush, colour: Colour) -> None:
         b.line(((0.16, 2.18), (0.16, 2.26)), 0.03, (70, 60, 60))
 
 
-def _belongings(b: Brush, look: Look, hand: float) -> None:
+def _belongings(b: Brush, look: Look, hand: Number) -> None:
     kind = look.numbers[8] % 7
     if kind == 0:
         bag = look.pick(9, UMBRELLAS)
@@ -102,7 +164,9 @@ def dog(b: Brush, look: Look) -> None:
     step = look.pick(3, (0.02, 0.08))
     for x, c in ((-half + 0.14, dark), (half - 0.02, dark), (-half + 0.04, coat), (half - 0.12, coat)):
         swing = step if c is coat else -step
-        b.poly(((x - 0.05, leg + 0.1), (x + 0.06, leg + 0.1), (x + 0.05 + swing, 0), (x - 0.05 + swing, 0)), c)
+        b.poly(
+            ((x - 0.05, leg + 0.1), (x + 0.06, leg + 0.1), (x + 0.05 + swing, 0), (x - 0.05 + swing, 0)), c
+        )
     b.oval(0, leg + 0.15, half + 0.05, 0.155, coat)
     b.oval(half - 0.1, leg + 0.18, 0.17, 0.19, coat)
     wag = look.pick(4, (0.2, 0.32, 0.08))
@@ -135,8 +199,14 @@ def bicycle(b: Brush, look: Look) -> None:
         top = ((0.4, 0.9), (0.05, 0.5), (-0.14, 0.52))
     else:
         top = ((0.4, 0.86), (-0.2, 0.82))
-    for path in (top, ((0.4, 0.82), (0.0, 0.36)), ((-0.22, 0.9), (0.0, 0.36)), ((-0.52, 0.36), (0.0, 0.36)),
-                 ((-0.52, 0.36), (-0.19, 0.8)), ((0.52, 0.36), (0.36, 1.02))):
+    for path in (
+        top,
+        ((0.4, 0.82), (0.0, 0.36)),
+        ((-0.22, 0.9), (0.0, 0.36)),
+        ((-0.52, 0.36), (0.0, 0.36)),
+        ((-0.52, 0.36), (-0.19, 0.8)),
+        ((0.52, 0.36), (0.36, 1.02)),
+    ):
         b.line(path, 0.065, frame)
     b.line(((-0.36, 0.94), (-0.08, 0.96)), 0.09, (70, 48, 40))
     b.line(((0.3, 1.04), (0.5, 1.08)), 0.055, (70, 60, 60))
@@ -161,7 +231,7 @@ def rider(b: Brush, look: Look) -> None:
         b.cap(0.15, 1.72, 0.18, 0.18, look.pick(9, UMBRELLAS))
 
 
-def _pedal(b: Brush, foot_x: float, foot_y: float, colour: Colour) -> None:
+def _pedal(b: Brush, foot_x: Number, foot_y: Number, colour: Colour) -> None:
     knee = (0.16, 0.72) if foot_y > 0.34 else (0.12, 0.64)
     b.limb(-0.18, 0.98, knee[0], knee[1], 0.15, colour)
     b.limb(knee[0], knee[1], foot_x, foot_y, 0.11, colour)

@@ -1,6 +1,6 @@
 """Traffic lights, stop signs and everything that is *not* to be found in Crossing (explained in chapter 16).
 
-The labelled part of a light is its head and of a sign its plate; the poles are things of their own, without label.
+The labelled part of a light is its head and of a sign its plate; the poles are things of their own.
 """
 
 from __future__ import annotations
@@ -19,8 +19,16 @@ LEAVES: dict[str, list[Colour]] = {
 SEASONS = tuple(LEAVES)
 PHASES = ((0, (255, 62, 48)), (1, (255, 196, 48)), (2, (72, 224, 110)))
 # an octagon of radius 1 with flat top, in eighths of a turn
-OCTAGON: list[Point] = [(0.414, 1), (1, 0.414), (1, -0.414), (0.414, -1), (-0.414, -1), (-1, -0.414), (-1, 0.414),
-                        (-0.414, 1)]
+OCTAGON: list[Point] = [
+    (0.414, 1),
+    (1, 0.414),
+    (1, -0.414),
+    (0.414, -1),
+    (-0.414, -1),
+    (-1, -0.414),
+    (-1, 0.414),
+    (-0.414, 1),
+]
 # the four letters of STOP as strokes in a box of 1 x 2
 LETTERS = (
     ((0.9, 1.8), (0.2, 2.0), (0.05, 1.5), (0.9, 0.6), (0.75, 0.05), (0.05, 0.2)),
@@ -31,7 +39,7 @@ LETTERS = (
 
 
 def traffic_light(b: Brush, look: Look) -> None:
-    """The head of a traffic light: three lenses in a dark housing, one of them lit. (0, 0) is its lower edge."""
+    """The head of a traffic light: three lenses in a dark housing, one of them lit; (0, 0) below."""
     on, colour = look.pick(0, PHASES)
     case = look.pick(1, ((44, 50, 54), (52, 56, 50), (40, 44, 60)))
     b.rect(-0.28, 0.0, 0.28, 1.38, case)
@@ -60,7 +68,7 @@ def light_gantry(b: Brush, look: Look) -> None:
 
 
 def stop_sign(b: Brush, look: Look) -> None:
-    """The red octagon with its white border; the word in strokes where it is large enough. (0, 0) is its middle."""
+    """The red octagon with its white border; the word where it is large enough. (0, 0) is its middle."""
     r = 0.46
     red = look.pick(0, ((206, 32, 40), (196, 38, 36), (216, 44, 44)))
     b.poly([(x * r, y * r) for x, y in OCTAGON], (250, 246, 240))
@@ -87,8 +95,18 @@ def round_sign(b: Brush, look: Look) -> None:
         b.rect(-0.05, -0.16, 0.05, 0.16, (50, 50, 56))
     elif kind == 1:
         b.oval(0, 0, 0.38, 0.38, (50, 100, 176))
-        b.poly([(-0.05, -0.2), (0.05, -0.2), (0.05, 0.05), (0.16, 0.05), (0, 0.24), (-0.16, 0.05), (-0.05, 0.05)],
-               (246, 246, 246))
+        b.poly(
+            [
+                (-0.05, -0.2),
+                (0.05, -0.2),
+                (0.05, 0.05),
+                (0.16, 0.05),
+                (0, 0.24),
+                (-0.16, 0.05),
+                (-0.05, 0.05),
+            ],
+            (246, 246, 246),
+        )
     elif kind == 2:
         b.poly([(0, 0.42), (0.42, -0.32), (-0.42, -0.32)], (210, 56, 50))
         b.poly([(0, 0.24), (0.26, -0.22), (-0.26, -0.22)], (250, 236, 196))
@@ -126,7 +144,10 @@ def tree(b: Brush, look: Look) -> None:
 def bush(b: Brush, look: Look) -> None:
     """A round bush in a tub."""
     leaf = look.pick(2, LEAVES[SEASONS[look.numbers[0] % 4]])
-    b.poly([(-0.36, 0.5), (0.36, 0.5), (0.28, 0), (-0.28, 0)], look.pick(1, ((186, 104, 76), (120, 130, 140), WOOD)))
+    b.poly(
+        [(-0.36, 0.5), (0.36, 0.5), (0.28, 0), (-0.28, 0)],
+        look.pick(1, ((186, 104, 76), (120, 130, 140), WOOD)),
+    )
     b.oval(0, 0.78, 0.5, 0.42, shade(leaf, 82))
     b.oval(0.06, 0.84, 0.4, 0.34, leaf)
     if look.chance(3, 0.6):

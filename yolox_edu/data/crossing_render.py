@@ -1,8 +1,8 @@
 """Paints a scene of Crossing and reads every box from the silhouette that is left to see (chapter 16).
 
-The rule of what counts: a box is the extent of a thing's *visible* pixels, as in COCO. A thing of which less than
-`SEEN` is to be seen (the rest hidden by others or cut off by the frame), or whose visible part is narrower than
-`NARROW` pixels at side 320, is left out of the picture altogether: nothing half-drawn goes unlabelled.
+The rule of what counts: a box is the extent of a thing's *visible* pixels, as in COCO. A thing of which less
+than `SEEN` is to be seen (the rest hidden by others or cut off by the frame), or whose visible part is narrower
+than `NARROW` pixels at side 320, is left out of the picture altogether: nothing half-drawn goes unlabelled.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from .crossing_brush import Brush, Sheet
 from .crossing_scene import ART, NOTHING, Scene, Thing
-from .crossing_street import Street, paint_stage
-from .crossing_weather import add_lamps, add_rain, develop
+from .crossing_street import WINTER, Street, paint_stage
+from .crossing_weather import add_lamps, add_rain, add_snow, develop
 
 SEEN = 0.4  # visible fraction under which a thing is left out
 NARROW = 5.0  # pixels at side 320
@@ -29,6 +29,12 @@ class Seen(NamedTuple):
     box: tuple[int, int, int, int]
     visible: float
     area: int
+
+
+def find(scene: Scene, size: int) -> list[Seen]:
+    """What is to be found in the picture of a scene, without painting the picture: `paint` says the same."""
+    sheets = [paint_thing(thing, scene.street, size) for thing in scene.things]
+    return visible_things(scene.things, sheets, size)[1]
 
 
 def paint(scene: Scene, size: int, rng: np.random.Generator) -> tuple[np.ndarray, list[Seen]]:
@@ -46,7 +52,7 @@ def paint(scene: Scene, size: int, rng: np.random.Generator) -> tuple[np.ndarray
         picture.paste(image, (left, top), image)
     picture = add_lamps(picture, lamps)
     if street.mood.wet:
-        picture = add_rain(picture, rng)
+        picture = (add_snow if street.season == WINTER else add_rain)(picture, rng)
     return develop(picture, rng), seen
 
 
@@ -76,7 +82,7 @@ def _widened(extent, eye):
 
 
 def visible_things(things, sheets, size: int):
-    """Front to back: which things stay (indices, furthest first), what is to be seen of them, and their lamps."""
+    """Front to back: which things stay (indices, furthest first), what is seen of them, and their lamps."""
     covered = np.zeros((size, size), bool)
     kept, seen, lamps = [], [], []
     for i in range(len(things) - 1, -1, -1):
@@ -128,9 +134,18 @@ def _shadows(picture: Image.Image, things: list[Thing], street: Street, size: in
         if slant:
             tall = min(ART[thing.kind][1][3], 3.0) * s * 0.35
             dx = slant * tall
-            draw.polygon([(int(x - rx), int(y)), (int(x + rx), int(y)), (int(x + rx * 0.8 + dx), int(y - tall * 0.45)),
-                          (int(x - rx * 0.8 + dx), int(y - tall * 0.45))], 200)
-    layer = layer.filter(ImageFilter.BoxBlur(max(1, n // 130))).resize((size, size), Image.Resampling.BILINEAR)
+            draw.polygon(
+                [
+                    (int(x - rx), int(y)),
+                    (int(x + rx), int(y)),
+                    (int(x + rx * 0.8 + dx), int(y - tall * 0.45)),
+                    (int(x - rx * 0.8 + dx), int(y - tall * 0.45)),
+                ],
+                200,
+            )
+    layer = layer.filter(ImageFilter.BoxBlur(max(1, n // 130))).resize(
+        (size, size), Image.Resampling.BILINEAR
+    )
     strength = street.mood.shadow
     picture.paste((44, 36, 62), (0, 0), layer.point([i * strength >> 8 for i in range(256)]))
 
@@ -138,7 +153,13 @@ def _shadows(picture: Image.Image, things: list[Thing], street: Street, size: in
 def _reflection(picture: Image.Image, sheet: Sheet, thing: Thing, street: Street, size: int) -> None:
     """What a wet road mirrors: the thing upside down, faint."""
     foot = int(street.at(thing.x, thing.z)[1] * size)
-    part = sheet.image.crop((0, max(0, foot - sheet.top - sheet.image.height * 3 // 4), sheet.image.width,
-                             max(1, foot - sheet.top)))
+    part = sheet.image.crop(
+        (
+            0,
+            max(0, foot - sheet.top - sheet.image.height * 3 // 4),
+            sheet.image.width,
+            max(1, foot - sheet.top),
+        )
+    )
     mirror = part.transpose(Image.Transpose.FLIP_TOP_BOTTOM).point(FAINT * 4)
     picture.paste(mirror, (sheet.left, foot), mirror)

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from . import crossing_cars as cars
+from . import crossing_heavy as heavy
 from . import crossing_people as people
 from . import crossing_props as props
-from . import crossing_vehicles as vehicles
-from .crossing_brush import Look
-from .crossing_street import CROSS, END, GAP, HALF, Street
+from .crossing_brush import Look, Number, Point
+from .crossing_street import CROSS, GAP, HALF, Street
 from .crossing_weather import choose_mood
 
 NAMES = ("person", "bicycle", "car", "bus", "truck", "traffic light", "stop sign", "dog")
@@ -29,12 +30,12 @@ ART = {
     "rider": (people.rider, (-0.6, 0.8, 0.0, 2.0), PERSON, 0.0),
     "bicycle_front": (people.bicycle_front, (-0.4, 0.4, -0.03, 1.2), BICYCLE, 0.4),
     "rider_front": (people.rider_front, (-0.45, 0.45, 0.2, 1.95), PERSON, 0.0),
-    "car_side": (vehicles.car_side, (-2.35, 2.35, -0.03, 1.8), CAR, 2.4),
-    "car_end": (vehicles.car_end, (-1.0, 1.0, -0.03, 2.6), CAR, 1.0),
-    "bus_side": (vehicles.bus_side, (-3.75, 3.75, -0.03, 3.0), BUS, 3.75),
-    "bus_end": (vehicles.bus_end, (-1.3, 1.3, -0.03, 3.4), BUS, 1.3),
-    "truck_side": (vehicles.truck_side, (-3.45, 3.1, -0.03, 3.2), TRUCK, 3.4),
-    "truck_end": (vehicles.truck_end, (-1.3, 1.3, -0.03, 3.5), TRUCK, 1.3),
+    "car_side": (cars.car_side, (-2.35, 2.35, -0.03, 1.8), CAR, 2.4),
+    "car_end": (cars.car_end, (-1.0, 1.0, -0.03, 2.6), CAR, 1.0),
+    "bus_side": (heavy.bus_side, (-3.75, 3.75, -0.03, 3.0), BUS, 3.75),
+    "bus_end": (heavy.bus_end, (-1.3, 1.3, -0.03, 3.4), BUS, 1.3),
+    "truck_side": (heavy.truck_side, (-3.45, 3.1, -0.03, 3.2), TRUCK, 3.4),
+    "truck_end": (heavy.truck_end, (-1.3, 1.3, -0.03, 3.5), TRUCK, 1.3),
     "traffic_light": (props.traffic_light, (-0.32, 0.32, -0.03, 1.42), LIGHT, 0.0),
     "stop_sign": (props.stop_sign, (-0.5, 0.5, -0.5, 0.5), STOP, 0.0),
     "light_pole": (props.light_pole, (-0.18, 0.18, -0.03, 2.7), NOTHING, 0.3),
@@ -55,8 +56,23 @@ ART = {
     "pigeon": (props.pigeon, (-0.4, 0.35, -0.02, 0.4), NOTHING, 0.3),
     "lead": (props.lead, (-0.05, 1.05, 0.4, 0.95), NOTHING, 0.0),
 }
-CLUTTER = ("mail_box", "hydrant", "bench", "lamp_post", "pram", "table", "pillar", "board", "bollard", "bush", "pigeon",
-           "tree", "tree", "lamp_post", "bush")
+CLUTTER = (
+    "mail_box",
+    "hydrant",
+    "bench",
+    "lamp_post",
+    "pram",
+    "table",
+    "pillar",
+    "board",
+    "bollard",
+    "bush",
+    "pigeon",
+    "tree",
+    "tree",
+    "lamp_post",
+    "bush",
+)
 
 
 @dataclass(frozen=True)
@@ -64,11 +80,11 @@ class Thing:
     """One thing in the street: what it is, where it stands (x, z metres), `lift` metres over the ground."""
 
     kind: str
-    x: float
-    z: float
+    x: Number
+    z: Number
     look: Look
     flip: bool = False
-    lift: float = 0.0
+    lift: Number = 0.0
 
     @property
     def label(self) -> int:
@@ -90,14 +106,14 @@ class Cast:
     def __init__(self, street: Street, rng: np.random.Generator) -> None:
         self.street, self.rng = street, rng
         self.things: list[Thing] = []
-        self.taken: list[tuple[float, float, float, float]] = []
-        self.shown: list[tuple[float, float, float, float, float]] = []
+        self.taken: list[tuple[Number, ...]] = []
+        self.shown: list[tuple[Number, ...]] = []
 
-    def dice(self, low: float, high: float) -> float:
+    def dice(self, low: Number, high: Number) -> float:
         """A random float in [low, high)."""
         return low + (high - low) * float(self.rng.random())
 
-    def chance(self, probability: float) -> bool:
+    def chance(self, probability: Number) -> bool:
         """True with this probability."""
         return float(self.rng.random()) < probability
 
@@ -105,8 +121,16 @@ class Cast:
         """Numbers for the looks of one thing."""
         return Look(tuple(self.rng.integers(0, 65536, 12).tolist()))
 
-    def put(self, kind: str, x: float, z: float, lift: float = 0.0, look: Look | None = None, flip: bool | None = None,
-            deep: float = 0.5) -> Thing | None:
+    def put(
+        self,
+        kind: str,
+        x: Number,
+        z: Number,
+        lift: Number = 0.0,
+        look: Look | None = None,
+        flip: bool | None = None,
+        deep: Number = 0.5,
+    ) -> Thing | None:
         """Places a thing, or gives None where another one stands or where it would be out of sight."""
         half = ART[kind][3]
         look, flip = look or self.look(), self.chance(0.5) if flip is None else flip
@@ -125,8 +149,8 @@ class Cast:
         self.things.append(thing)
         return thing
 
-    def _view(self, kind: str, x: float, z: float) -> tuple[bool, tuple[float, float, float, float, float]]:
-        """Whether a thing would hide nothing, be hidden by nothing and not be cut off; and where it would be seen."""
+    def _view(self, kind: str, x: Number, z: Number) -> tuple[bool, tuple[Number, ...]]:
+        """Whether a thing would hide nothing, be hidden by nothing and be whole; and where it would be seen."""
         extent, label, half = ART[kind][1:]
         (u0, v1), (u1, v0) = self.street.at(x - half, z), self.street.at(x + half, z, extent[3])
         if kind == "light_gantry":
@@ -139,7 +163,7 @@ class Cast:
                 clear = clear and wide * high < 0.06 * (size if z > depth else (a1 - a0) * (b1 - b0))
         return clear, (u0, v0, u1, v1, z)
 
-    def somewhere(self, z: float, margin: float = 0.04) -> float:
+    def somewhere(self, z: Number, margin: Number = 0.04) -> float:
         """A random x that lies within the picture at distance z."""
         u = self.dice(margin, 1 - margin)
         return (u - self.street.vanish) * z
@@ -167,9 +191,17 @@ def _street(rng: np.random.Generator) -> Street:
     near = eye / (1 - horizon)
     kinds = ("houses", "houses", "houses", "park")
     return Street(
-        vanish=0.24 + 0.52 * f[2], horizon=horizon, eye=eye, kerb=near * (1.2 + 0.65 * f[3]),
-        mood=choose_mood(n[4] * 100 >> 16), season=n[5] % 4, left=kinds[n[6] % 4], right=kinds[n[6] // 4 % 4],
-        avenue=n[7] % 5 != 0, look=Look(tuple(rng.integers(0, 65536, 64).tolist())))
+        vanish=0.24 + 0.52 * f[2],
+        horizon=horizon,
+        eye=eye,
+        kerb=near * (1.2 + 0.65 * f[3]),
+        mood=choose_mood(n[4] * 100 >> 16),
+        season=n[5] % 4,
+        left=kinds[n[6] % 4],
+        right=kinds[n[6] // 4 % 4],
+        avenue=n[7] % 5 != 0,
+        look=Look(tuple(rng.integers(0, 65536, 64).tolist())),
+    )
 
 
 def _signals(cast: Cast) -> None:
@@ -216,7 +248,11 @@ def _vehicle(cast: Cast) -> str:
 def _avenue_traffic(cast: Cast) -> None:
     street = cast.street
     if cast.chance(0.22):  # waiting, or leaving, on this side
-        z = cast.dice(street.near * 1.02, street.kerb - 3.6) if street.kerb - 3.6 > street.near else street.near
+        z = (
+            cast.dice(street.near * 1.02, street.kerb - 3.6)
+            if street.kerb - 3.6 > street.near
+            else street.near
+        )
         x = -1.85 if cast.chance(0.4) else 1.85
         cast.put("car_end", x, max(z, street.near), look=_facing(cast, x), deep=2.0, flip=False)
     z = street.front + cast.dice(-2, 8)
@@ -226,7 +262,7 @@ def _avenue_traffic(cast: Cast) -> None:
         z += cast.dice(3, 16)
 
 
-def _facing(cast: Cast, x: float) -> Look:
+def _facing(cast: Cast, x: Number) -> Look:
     """We drive on the right: what is left of the middle comes towards us."""
     numbers = list(cast.look().numbers)
     numbers[3] = 0 if x < 0 else 65535
@@ -244,18 +280,22 @@ def _cyclists(cast: Cast) -> None:
     for _ in range(2):  # parked
         if cast.chance(0.24):
             near = cast.chance(0.4)
-            z = cast.dice(street.near * 1.04, street.kerb - 0.6) if near else street.front - cast.dice(0.5, 2.4)
+            z = (
+                cast.dice(street.near * 1.04, street.kerb - 0.6)
+                if near
+                else street.front - cast.dice(0.5, 2.4)
+            )
             x = cast.somewhere(z, 0.06)
             if abs(x) > HALF + 1:
                 cast.put("bicycle", x, z, deep=0.3)
 
 
-def _ride(cast: Cast, view: str, x: float, z: float, flip: bool) -> None:
+def _ride(cast: Cast, view: str, x: Number, z: Number, flip: bool) -> None:
     if cast.put("bicycle" + view, x, z, flip=flip):
         cast.put("rider" + view, x, z - 0.02, flip=flip)
 
 
-def _spot(cast: Cast) -> tuple[float, float] | None:
+def _spot(cast: Cast) -> Point | None:
     """Somewhere a pedestrian may be: pavements near and far, zebras, the avenue's pavements."""
     street = cast.street
     kerb, far, n = street.kerb, street.kerb + CROSS, cast.dice(0, 1)
@@ -322,5 +362,6 @@ def _clutter(cast: Cast) -> None:
             for _ in range(3):
                 z = cast.dice(street.front + 0.5, 30)
                 kind = "tree" if cast.chance(0.7) else "bush"
-                cast.put(kind, side * cast.dice(GAP + 0.6, 14), z, look=Look((season, *cast.look().numbers[1:])))
-    _ = END
+                cast.put(
+                    kind, side * cast.dice(GAP + 0.6, 14), z, look=Look((season, *cast.look().numbers[1:]))
+                )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageDraw
 
-from .crossing_brush import Colour, Look, mix, shade, toned
+from .crossing_brush import Colour, Look, Number, Point, mix, shade, toned
 from .crossing_houses import house_front, house_side
 from .crossing_props import LEAVES, SEASONS
 from .crossing_weather import Mood
@@ -24,18 +24,20 @@ ASPHALT: Colour = (142, 138, 142)
 PAVING: Colour = (222, 206, 184)
 KERB: Colour = (240, 230, 214)
 WHITE: Colour = (248, 244, 234)
+SNOW: Colour = (240, 244, 250)
+WINTER = 3  # the season with snow on the roofs and the grass
+ROOFS: list[Colour] = [(178, 92, 72), (120, 104, 112), (150, 84, 70), (104, 116, 128)]
 
 
 @dataclass(frozen=True)
 class Street:
-    """One crossing seen from one place. `kerb` is the distance of the crossing street's near edge, `near` that
-    of the picture's lower edge; `left` and `right` say what stands at the far corners ("houses", "park");
-    `avenue` whether the street goes on behind the crossing."""
+    """One crossing seen from one place. `kerb` is the distance of the crossing street's near edge, `left` and
+    `right` say what stands at the far corners ("houses", "park"), `avenue` whether the street goes on there."""
 
-    vanish: float
-    horizon: float
-    eye: float
-    kerb: float
+    vanish: Number
+    horizon: Number
+    eye: Number
+    kerb: Number
     mood: Mood
     season: int
     left: str
@@ -53,11 +55,11 @@ class Street:
         """Distance of the houses' fronts, in metres."""
         return self.kerb + CROSS + PAVED
 
-    def at(self, x: float, z: float, y: float = 0.0) -> tuple[float, float]:
+    def at(self, x: Number, z: Number, y: Number = 0.0) -> Point:
         """Where a point is seen, in sides of the picture."""
         return self.vanish + x / z, self.horizon + (self.eye - y) / z
 
-    def fog(self, z: float) -> int:
+    def fog(self, z: Number) -> int:
         """How much haze (of 256) lies before something z metres away."""
         return int(self.mood.fog * max(0.0, z - 6.0) / (z + 46.0)) & ~3  # in steps, so that colours repeat
 
@@ -71,23 +73,33 @@ class Stage:
         self.image = Image.new("RGB", (size, size))
         self.draw = ImageDraw.Draw(self.image)
 
-    def poly(self, points, colour: Colour, depth: float = 12.0, lit: bool = False) -> None:
+    def poly(self, points, colour: Colour, depth: Number = 12.0, lit: bool = False) -> None:
         """A polygon through points (x, z, y)."""
         n, u0, v0, eye = self.size, self.u0, self.v0, self.street.eye
         flat = [(int(u0 + x * n / z), int(v0 + (eye - y) * n / z)) for x, z, y in points]
         self.draw.polygon(flat, self.ink(colour, depth, lit))
 
-    def rect(self, x0: float, y0: float, x1: float, y1: float, z: float, colour: Colour, lit: bool = False) -> None:
+    def rect(
+        self, x0: Number, y0: Number, x1: Number, y1: Number, z: Number, colour: Colour, lit: bool = False
+    ) -> None:
         """A rectangle that faces the camera, z metres away."""
         k, u0, v0 = self.size / z, self.u0, self.v0 + self.street.eye * self.size / z
         corners = (int(u0 + x0 * k), int(v0 - y1 * k), int(u0 + x1 * k), int(v0 - y0 * k))
         self.draw.rectangle(corners, self.ink(colour, z, lit))
 
-    def ground(self, x0: float, x1: float, z0: float, z1: float, colour: Colour) -> None:
+    def ground(self, x0: Number, x1: Number, z0: Number, z1: Number, colour: Colour) -> None:
         """A patch of ground between two sides and two distances."""
         self.poly(((x0, z0, 0), (x1, z0, 0), (x1, z1, 0), (x0, z1, 0)), colour, (z0 + z1) / 2)
 
-    def ink(self, colour: Colour, depth: float, lit: bool = False) -> Colour:
+    def roof(self, number: int) -> Colour:
+        """The colour of a roof; white in winter."""
+        return mix(ROOFS[number % len(ROOFS)], SNOW, 190 if self.street.season == WINTER else 0)
+
+    def grass(self) -> Colour:
+        """The colour of grass in this season."""
+        return ((150, 190, 104), (134, 178, 98), (176, 168, 92), SNOW)[self.street.season]
+
+    def ink(self, colour: Colour, depth: Number, lit: bool = False) -> Colour:
         """The colour in this light at this distance."""
         mood = self.street.mood
         return colour if lit else toned(colour, mood.tint, mood.haze, self.street.fog(depth))
@@ -113,16 +125,35 @@ def _sky(stage: Stage) -> None:
         y = edge * i // bands
         stage.draw.rectangle((0, y, n, edge * (i + 1) // bands), mix(top, low, 256 * i // bands))
     look = street.look
+    if street.mood.name == "night":
+        for i in range(28):
+            x, y = look.numbers[i] * n >> 16, look.numbers[i + 28] * edge >> 16
+            stage.draw.rectangle((x, y, x + n // 400, y + n // 400), (210, 214, 236))
     if street.mood.name in ("morning", "golden", "dusk", "night"):
-        x, y, r = int(look.span(0, 0.1, 0.9) * n), int(street.horizon * n * look.span(1, 0.2, 0.7)), n // 18
-        halo, disc = mix(top, (255, 240, 200), 60), (255, 244, 214)
-        stage.draw.ellipse((x - r * 3 // 2, y - r * 3 // 2, x + r * 3 // 2, y + r * 3 // 2), halo)
-        stage.draw.ellipse((x - r, y - r, x + r, y + r), disc)
+        _sun(stage, look.span(0, 0.1, 0.9), look.span(1, 0.2, 0.75))
     for i in range(look.numbers[2] % 4 + 1):
-        _cloud(stage, look.span(3 + i, -0.05, 1.0), street.horizon * look.span(7 + i, 0.05, 0.7), look.numbers[3 + i])
+        _cloud(
+            stage,
+            look.span(3 + i, -0.05, 1.0),
+            street.horizon * look.span(7 + i, 0.05, 0.7),
+            look.numbers[3 + i],
+        )
 
 
-def _cloud(stage: Stage, u: float, v: float, seed: int) -> None:
+def _sun(stage: Stage, u: Number, share: Number) -> None:
+    n, (top, low) = stage.size, stage.street.mood.sky
+    x, y, r = (
+        int(u * n),
+        int(stage.street.horizon * n * share),
+        n // (30 if stage.street.mood.name == "night" else 22),
+    )
+    here = mix(top, low, int(256 * share))
+    for wide, light in ((26, 34), (21, 58), (16, 88), (10, 256)):
+        q = r * wide // 10
+        stage.draw.ellipse((x - q, y - q, x + q, y + q), mix(here, (255, 242, 208), light))
+
+
+def _cloud(stage: Stage, u: Number, v: Number, seed: int) -> None:
     n, mood = stage.size, stage.street.mood
     wide = 0.07 + (seed % 16) * 0.004
     low = mix(mood.cloud, mood.sky[1], 110)
@@ -152,10 +183,10 @@ def _hills(stage: Stage) -> None:
 def _ground(stage: Stage) -> None:
     street, n = stage.street, stage.size
     y, steps = int(street.horizon * n), 24
-    for i in range(steps):  # the pavement, a little lighter far away
+    for i in range(steps):  # fields at the horizon, then the pavement, a little lighter far away
         y0, y1 = y + (n - y) * i // steps, y + (n - y) * (i + 1) // steps
-        depth = street.eye / max((y0 / n - street.horizon), 0.01)
-        stage.draw.rectangle((0, y0, n, y1), stage.ink(PAVING, min(depth, 90)))
+        depth = min(street.eye / max((y0 / n - street.horizon), 0.01), END)
+        stage.draw.rectangle((0, y0, n, y1), stage.ink(PAVING if depth < 60 else stage.grass(), depth))
     line = shade(PAVING, 92)
     z = street.near
     while z < street.kerb:  # slabs
@@ -163,12 +194,50 @@ def _ground(stage: Stage) -> None:
         z += 1.1
     for k in range(-9, 10):
         x = k * 1.4
-        stage.poly(((x, street.near * 0.9, 0), (x + 0.05, street.near * 0.9, 0), (x + 0.05, street.kerb, 0),
-                    (x, street.kerb, 0)), line, street.kerb)
+        stage.poly(
+            (
+                (x, street.near * 0.9, 0),
+                (x + 0.05, street.near * 0.9, 0),
+                (x + 0.05, street.kerb, 0),
+                (x, street.kerb, 0),
+            ),
+            line,
+            street.kerb,
+        )
     for side, what in ((-1, street.left), (1, street.right)):
         if what == "park":
-            grass = LEAVES[SEASONS[street.season]][2 if street.season != 0 else 3]
-            stage.ground(side * GAP, side * 200, street.front, END, shade(grass, 112))
+            _park(stage, side)
+
+
+def _park(stage: Stage, side: int) -> None:
+    street, grass = stage.street, stage.grass()
+    start, z = side * (GAP if street.avenue else 0.0), street.front
+    while z < END:
+        step = z * 0.25
+        stage.ground(start, side * 200, z, min(z + step + 0.2, END), grass)
+        z += step
+    hedge = shade(LEAVES[SEASONS[street.season]][2], 84)
+    stage.poly(((start, 44, 0), (start, 44, 1.6), (side * 60, 44, 1.6), (side * 60, 44, 0)), hedge, 44)
+    for k in range(7):  # tree tops over the hedge
+        (u, v), r = street.at(start + side * (1.5 + k * 4.6), 44, 2.4), 2.6 + street.look.numbers[k] % 5 * 0.3
+        n, r = stage.size, r / 44 * stage.size
+        leaf = LEAVES[SEASONS[street.season]][street.look.numbers[k] % 4]
+        stage.draw.ellipse(
+            (int(u * n - r), int(v * n - r), int(u * n + r), int(v * n + r * 0.8)), stage.ink(leaf, 44)
+        )
+    white = street.season == WINTER
+    for k in range(30):  # flowers, or tracks in the snow
+        a, b = street.look.numbers[k] / 65536, street.look.numbers[k + 30] / 65536
+        z = street.front + 0.8 + 14 * a * a
+        x = start + side * (0.5 + 12 * b)
+        stage.rect(
+            x,
+            0,
+            x + 0.16,
+            0.16,
+            z,
+            shade(grass, 90) if white else ((250, 236, 150), (246, 246, 240), (236, 130, 130))[k % 3],
+        )
 
 
 def _road(stage: Stage) -> None:
@@ -176,7 +245,11 @@ def _road(stage: Stage) -> None:
     near, kerb, far = street.near * 0.85, street.kerb, street.kerb + CROSS
     asphalt = shade(ASPHALT, 86) if street.mood.wet else ASPHALT
     end = END if street.avenue else far
-    stage.poly(((-HALF - 0.25, near, 0), (HALF + 0.25, near, 0), (HALF + 0.25, end, 0), (-HALF - 0.25, end, 0)), KERB, kerb)
+    stage.poly(
+        ((-HALF - 0.25, near, 0), (HALF + 0.25, near, 0), (HALF + 0.25, end, 0), (-HALF - 0.25, end, 0)),
+        KERB,
+        kerb,
+    )
     stage.ground(-60, 60, kerb - 0.25, far + 0.3, KERB)
     stage.ground(-60, 60, kerb, far, asphalt)
     z = near
@@ -191,13 +264,15 @@ def _road(stage: Stage) -> None:
             _puddle(stage, x, z, street.look.span(20 + i, 0.5, 1.3))
 
 
-def _puddle(stage: Stage, x: float, z: float, r: float) -> None:
+def _puddle(stage: Stage, x: Number, z: Number, r: Number) -> None:
     street, n = stage.street, stage.size
     (u0, v0), (u1, v1) = street.at(x - r, z + r * 0.6), street.at(x + r, z - r * 0.6)
-    stage.draw.ellipse((int(u0 * n), int(v0 * n), int(u1 * n), int(v1 * n)), mix(street.mood.sky[1], (120, 120, 130), 90))
+    stage.draw.ellipse(
+        (int(u0 * n), int(v0 * n), int(u1 * n), int(v1 * n)), mix(street.mood.sky[1], (120, 120, 130), 90)
+    )
 
 
-def _marks(stage: Stage, near: float, kerb: float, far: float, end: float) -> None:
+def _marks(stage: Stage, near: Number, kerb: Number, far: Number, end: Number) -> None:
     for k in range(8):  # zebras: over the avenue before and behind the crossing
         x = -3.45 + k * 0.92
         stage.ground(x, x + 0.5, kerb - 3.1, kerb - 0.8, WHITE)

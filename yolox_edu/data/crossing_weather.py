@@ -8,13 +8,13 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
-from .crossing_brush import Colour, Lamp
+from .crossing_brush import Colour, Lamp, Number
 
 
 @dataclass(frozen=True)
 class Mood:
-    """An hour and its weather. `tint` multiplies every colour (256 = white light); `haze` lies before far things,
-    `fog` / 256 of it at 60 m; `shadow` / 256 is how much darker the shadows are and `slant` how far they fall."""
+    """An hour and its weather. `tint` multiplies every colour (256 = white light); `haze` lies before far
+    things, `fog` / 256 of it at the horizon; `shadow` / 256 is how dark shadows are, `slant` how far they fall."""
 
     name: str
     sky: tuple[Colour, Colour]
@@ -23,21 +23,85 @@ class Mood:
     haze: Colour
     fog: int
     shadow: int
-    slant: float
+    slant: Number
     dark: bool = False
     wet: bool = False
 
 
 MOODS = (
-    Mood("morning", ((126, 188, 222), (252, 232, 204)), (255, 250, 240), (262, 254, 240), (244, 226, 206), 96, 84, -0.9),
-    Mood("noon", ((96, 172, 226), (214, 236, 240)), (255, 255, 255), (262, 260, 254), (214, 232, 238), 84, 96, 0.4),
-    Mood("golden", ((142, 178, 206), (255, 216, 156)), (255, 236, 208), (270, 248, 216), (252, 216, 168), 104, 92, 1.5),
-    Mood("grey", ((176, 192, 204), (226, 228, 224)), (240, 240, 238), (244, 246, 250), (214, 220, 222), 104, 40, 0.0),
-    Mood("rain", ((126, 144, 164), (190, 200, 206)), (164, 178, 192), (206, 216, 232), (170, 184, 196), 124, 40, 0.0,
-         wet=True),
-    Mood("dusk", ((84, 84, 140), (250, 166, 128)), (240, 150, 140), (198, 168, 190), (206, 140, 140), 92, 56, 1.2,
-         dark=True),
-    Mood("night", ((26, 34, 74), (86, 84, 128)), (60, 66, 110), (122, 128, 176), (62, 66, 110), 84, 40, 0.0, dark=True),
+    Mood(
+        "morning",
+        ((126, 188, 222), (252, 232, 204)),
+        (255, 250, 240),
+        (262, 254, 240),
+        (244, 226, 206),
+        96,
+        84,
+        -0.9,
+    ),
+    Mood(
+        "noon",
+        ((96, 172, 226), (214, 236, 240)),
+        (255, 255, 255),
+        (262, 260, 254),
+        (214, 232, 238),
+        84,
+        96,
+        0.4,
+    ),
+    Mood(
+        "golden",
+        ((142, 178, 206), (255, 216, 156)),
+        (255, 236, 208),
+        (270, 248, 216),
+        (252, 216, 168),
+        104,
+        92,
+        1.5,
+    ),
+    Mood(
+        "grey",
+        ((176, 192, 204), (226, 228, 224)),
+        (240, 240, 238),
+        (244, 246, 250),
+        (214, 220, 222),
+        104,
+        40,
+        0.0,
+    ),
+    Mood(
+        "rain",
+        ((126, 144, 164), (190, 200, 206)),
+        (164, 178, 192),
+        (206, 216, 232),
+        (170, 184, 196),
+        124,
+        40,
+        0.0,
+        wet=True,
+    ),
+    Mood(
+        "dusk",
+        ((84, 84, 140), (250, 166, 128)),
+        (240, 150, 140),
+        (198, 168, 190),
+        (206, 140, 140),
+        92,
+        56,
+        1.2,
+        dark=True,
+    ),
+    Mood(
+        "night",
+        ((26, 34, 74), (86, 84, 128)),
+        (60, 66, 110),
+        (122, 128, 176),
+        (62, 66, 110),
+        84,
+        40,
+        0.0,
+        dark=True,
+    ),
 )
 CHANCES = (24, 44, 62, 70, 84, 94, 100)  # cumulative, per hundred
 
@@ -83,6 +147,17 @@ def add_rain(picture: Image.Image, rng: np.random.Generator) -> Image.Image:
     return _veil(picture, (222, 232, 242), layer)
 
 
+def add_snow(picture: Image.Image, rng: np.random.Generator) -> Image.Image:
+    """Draws snowflakes, the near ones larger."""
+    wide, high = picture.size
+    layer = Image.new("L", (wide * 2, high * 2))
+    draw = ImageDraw.Draw(layer)
+    for x, y, n in rng.integers(0, 65536, (130, 3)).tolist():
+        x, y, r = x * wide >> 15, y * high >> 15, (n % 5 + 2) * high / 640
+        draw.ellipse((int(x - r), int(y - r), int(x + r), int(y + r)), 150 + (n >> 9 & 63))
+    return _veil(picture, (250, 252, 255), layer.reduce(2))
+
+
 def _veil(picture: Image.Image, colour: Colour, mask: Image.Image) -> Image.Image:
     picture.paste(colour, (0, 0), mask)
     return picture
@@ -111,7 +186,9 @@ def develop(picture: Image.Image, rng: np.random.Generator) -> np.ndarray:
 
 
 def _noise(picture: Image.Image, strength: int, rng: np.random.Generator) -> Image.Image:
-    """Adds noise of about `strength` grey levels (the difference of a byte's two halves: a triangular distribution)."""
+    """Adds noise of about `strength` grey levels: the difference of a random byte's two halves."""
     bumps = [128 + ((i >> 4) - (i & 15)) * strength // 6 for i in range(256)]
-    dust = Image.frombytes("RGB", picture.size, rng.bytes(picture.width * picture.height * 3)).point(bumps * 3)
+    dust = Image.frombytes("RGB", picture.size, rng.bytes(picture.width * picture.height * 3)).point(
+        bumps * 3
+    )
     return ImageChops.add(picture, dust, 1, -128)

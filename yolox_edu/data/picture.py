@@ -1,5 +1,6 @@
 """One picture file of whatever kind -> RGB, 8 bits, the right way up. Explained in chapter 21."""
 
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,8 @@ _TURN = {  # its values -> what brings the picture upright (EXIF 2.32, 4.6.4)
     8: Image.Transpose.ROTATE_90,
 }
 # What Pillow raises for a broken file depends on the format's decoder.
-_BROKEN = (OSError, SyntaxError, ValueError, TypeError, EOFError, IndexError, Image.DecompressionBombError)
+_BROKEN = (OSError, SyntaxError, ValueError, TypeError, EOFError, LookupError, struct.error)
+_BROKEN += (Image.DecompressionBombError,)
 
 
 def read_picture(path: str | Path, expected: tuple[int, int] | None = None) -> UInt8[np.ndarray, "h w 3"]:

@@ -19,6 +19,7 @@ from .augment import (
     Boxes,
     Frame,
     Labels,
+    Sample,
     flip,
     hsv,
     larger_than_a_pixel,
@@ -31,7 +32,6 @@ from .errors import DatasetError, PictureError
 from .letterbox import PAD, fit
 
 Key = tuple[int, int, bool]  #: index of the picture, epoch, whether mosaic (and MixUp) are allowed
-Sample = tuple[np.ndarray, dict[str, Any]]  #: what a source gives
 
 _MOST_BAD = 20  # so many unreadable pictures in a row are no accident: a disk is gone
 _TRIES_FOR_LABELS = 8  # MixUp wants a picture with labels; in a set that is nearly empty it goes without

@@ -13,6 +13,8 @@ import numpy as np
 from jaxtyping import Float, Float64, UInt8
 
 View = Float64[np.ndarray, "2 3"]
+Number = int | float
+Rectangle = tuple[Number, Number, Number, Number]  #: x1 y1 x2 y2
 
 
 class Tile(NamedTuple):
@@ -21,7 +23,7 @@ class Tile(NamedTuple):
     scale: float
     left: float
     top: float
-    shown: tuple[float, float, float, float]  # x1 y1 x2 y2 on the canvas; the rest of the picture is cut off
+    shown: Rectangle  # x1 y1 x2 y2 on the canvas; the rest of the picture is cut off
 
 
 def paint(
@@ -50,9 +52,7 @@ def paint(
         cv2.copyTo(warped, mask, frame[y1:y2, x1:x2])
 
 
-def in_sight(
-    shown: tuple[float, float, float, float], view: View, size: tuple[int, int]
-) -> tuple[int, int, int, int] | None:
+def in_sight(shown: Rectangle, view: View, size: tuple[int, int]) -> tuple[int, int, int, int] | None:
     """The pixels x1 y1 x2 y2 of the frame around a rectangle of the canvas, or None if it is out of sight."""
     height, width = size
     corners = _corners(np.array([shown], dtype=float), view)[0]
@@ -97,7 +97,7 @@ def _half(image: np.ndarray) -> np.ndarray:
     return cv2.resize(image, ((width + 1) // 2, (height + 1) // 2), interpolation=cv2.INTER_AREA)
 
 
-def _inside(shown: tuple[float, ...], view: np.ndarray, roi: tuple[int, int, int, int]) -> np.ndarray | None:
+def _inside(shown: Rectangle, view: np.ndarray, roi: tuple[int, int, int, int]) -> np.ndarray | None:
     """uint8 mask of the roi's pixels whose centre lies in `shown` (x1 <= x < x2); None if all do.
 
     Looking back, a row of the frame runs over the canvas along a straight line, and leaves the rectangle
@@ -148,7 +148,7 @@ def move_boxes(
             moved[i] = *polygon.min(0), *polygon.max(0)
     area[lost] = 0
     full = _box_area(whole) * abs(np.linalg.det(view[:, :2]))
-    return moved, area / np.maximum(full, 1e-12)
+    return moved.clip(0, [width, height, width, height]), area / np.maximum(full, 1e-12)
 
 
 def _corners(boxes: Float[np.ndarray, "n 4"], matrix: View) -> Float64[np.ndarray, "n 4 2"]:
@@ -160,7 +160,7 @@ def _box_area(boxes: Float[np.ndarray, "n 4"]) -> Float[np.ndarray, " n"]:
     return (boxes[:, 2] - boxes[:, 0]).clip(0) * (boxes[:, 3] - boxes[:, 1]).clip(0)
 
 
-def _clip_polygon(points: list[list[float]], width: float, height: float) -> list[list[float]]:
+def _clip_polygon(points: list[list[float]], width: int, height: int) -> list[list[float]]:
     """Cut a convex polygon to the frame, one side after the other (Sutherland and Hodgman, 1974)."""
     for axis, limit, sign in ((0, 0.0, 1), (1, 0.0, 1), (0, width, -1), (1, height, -1)):
         kept = []
