@@ -126,13 +126,14 @@ class TrainSet(Dataset):
 
     def _read(self, index: int, bad: list[str]) -> Sample:
         """The picture at `index`, or the next one that can be read; names the others in `bad`."""
-        for step in range(_MOST_BAD):
+        most = min(_MOST_BAD, len(self))
+        for step in range(most):
             try:
                 return self.source[(index + step) % len(self)]
             except PictureError as error:
                 bad.append(error.file)
                 last = error
-        raise DatasetError(f"{_MOST_BAD} pictures in a row cannot be read, the last one: {last}")
+        raise DatasetError(f"{most} pictures in a row cannot be read, the last one: {last}")
 
     def _read_labelled(self, rng: np.random.Generator, bad: list[str]) -> Sample | None:
         for _ in range(_TRIES_FOR_LABELS):
