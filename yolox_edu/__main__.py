@@ -34,7 +34,7 @@ class HelpFormatter(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefau
     """Keeps the examples' lines as they are, and shows defaults where there are any."""
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
-        if action.default in (None, False, True) or action.default == []:
+        if action.default is None or isinstance(action.default, bool | list):
             return action.help
         return super()._get_help_string(action)
 

@@ -173,7 +173,7 @@ def coco_figures(coco: COCO, rows: list[dict], image_ids: list[int]) -> tuple[li
         judge.summarize()
     # IoU threshold, recall, class, area (0: all), boxes a picture (-1: 100); -1 where there is no truth
     precision = judge.eval["precision"][..., 0, -1]
-    per_class = {c: _mean(precision[..., i]) for i, c in enumerate(judge.params.catIds)}
+    per_class = {int(c): _mean(precision[..., i]) for i, c in enumerate(judge.params.catIds)}
     return [float(figure) if figure >= 0 else math.nan for figure in judge.stats], per_class
 
 
