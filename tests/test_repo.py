@@ -373,7 +373,7 @@ runpy.run_module("yolox_edu", run_name="__main__")
 
 
 def _seconds_of_children():
-    """Processor time of the programs started here so far: what a wall clock says depends on the neighbours."""
+    """Processor time of the programs started here so far: a wall clock depends on the neighbours."""
     return os.times().children_user + os.times().children_system
 
 
