@@ -1,0 +1,27 @@
+"""AP of the official Nano on real pictures, with our own letterbox, decoding, NMS and evaluation."""
+
+import pytest
+
+from yolox_edu import weights
+from yolox_edu.data.coco import open_coco
+from yolox_edu.evaluate import evaluate
+
+# Measured with the official code at 416, confidence 0.01, NMS 0.65: AP, AP50, AP75.
+ROWS = [
+    ("0.1.1", "coco-mini", "val2017", 50, (0.3196, 0.4755, 0.3346)),
+    ("0.1.1", "coco-mini", "train2017", 50, (0.2655, 0.4071, 0.2794)),
+    ("0.1.1", "coco128", "train2017", 128, (0.3328, 0.5115, 0.3305)),
+    ("legacy", "coco-mini", "val2017", 50, (0.2795, 0.4323, 0.3107)),
+    ("legacy", "coco-mini", "train2017", 50, (0.2464, 0.3805, 0.2650)),
+    ("legacy", "coco128", "train2017", 128, (0.3396, 0.5014, 0.3575)),
+]
+
+
+@pytest.mark.parametrize(("release", "folder", "split", "count", "official"), ROWS)
+def test_ap_of_the_official_weights(shared, release, folder, split, count, official):
+    file = shared / "weights" / f"yolox_nano_{release}.pth"
+    model = weights.load_official(file, legacy=release == "legacy")
+    report = evaluate(model, open_coco(shared / folder, split), 416, progress=False)
+    assert report.images == count
+    assert pytest.approx(official[0], abs=0.003) == report.AP
+    assert pytest.approx(official[1:], abs=0.006) == (report.AP50, report.AP75)
