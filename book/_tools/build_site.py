@@ -7,7 +7,6 @@ jupyter-book exits 0 in some cases where it wrote nothing, so the pages themselv
 for each file in _toc.yml, written by this run, and none asks another machine for a script, style or picture.
 """
 
-import os
 import re
 import subprocess
 import sys
@@ -79,7 +78,6 @@ def build() -> int:
     process = subprocess.Popen(
         [str(jupyter_book), "build", ".", "--all", "-W", "--keep-going"],
         cwd=ROOT,
-        env={**os.environ, "NO_COLOR": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -89,6 +87,7 @@ def build() -> int:
     for line in process.stdout:
         if line.startswith("[IPKernelApp]"):  # the kernel's own log, on every start; not about the book
             continue
+        line = re.sub(r"\x1b\[[0-9;]*m", "", line)  # colour codes: jupyter-book asks no terminal
         sys.stdout.write(line)
         if re.search(r"(WARNING|ERROR|CRITICAL|SEVERE):", line):
             found.append(f"the build warned: {line.strip()}")
