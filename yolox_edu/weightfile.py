@@ -62,8 +62,9 @@ def kind(path: Path) -> str:
         if not zipfile.is_zipfile(path):  # a zip's table of contents stands at its end
             raise WeightsError(path, _cut_off(path))
         with zipfile.ZipFile(path) as archive:
-            if not any(name.endswith("/data.pkl") for name in archive.namelist()):
-                raise WeightsError(path, f"{NO_CHECKPOINT}; this is another zip archive")
+            names = {name.rpartition("/")[2] for name in archive.namelist()}
+        if "data.pkl" not in names or "constants.pkl" in names:
+            raise WeightsError(path, f"{NO_CHECKPOINT}; this is another zip archive, or TorchScript")
         return "torch"
     if head[8:9] == b"{" and head[6:8] == b"\0\0":  # the length of the header, 8 bytes, then JSON
         return "safetensors"
@@ -102,7 +103,7 @@ def read_torch(path: Path) -> dict:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise WeightsError(path, _refused(str(error))) from error
-    except (EOFError, RuntimeError, KeyError, ValueError, IndexError, AttributeError, OSError) as error:
+    except (EOFError, RuntimeError, KeyError, ValueError, IndexError, AttributeError) as error:
         raise WeightsError(path, _cut_off(path)) from error
     if not isinstance(content, dict):
         raise WeightsError(path, f"{NO_CHECKPOINT}; this holds one {type(content).__name__}")

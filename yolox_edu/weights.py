@@ -113,7 +113,8 @@ def _from_official(path: Path, content: dict, num_classes: int | None, legacy: b
             f"it has {found} classes, {num_classes} were asked for. To train these weights on other classes: "
             f"yolox_edu.weights.load_for_finetune(path, num_classes={num_classes}, names=...)",
         )
-    model = build(preset.name, found, COCO_NAMES if found == 80 else None)
+    with torch.device("meta"):  # only shapes, no random start
+        model = build(preset.name, found, COCO_NAMES if found == 80 else None)
     _fill(path, model, state, official_name)
     if legacy:
         model.backbone.stem.register_forward_pre_hook(normalise)
@@ -127,12 +128,8 @@ def _recognise(path: Path, state: Mapping[str, Tensor]) -> tuple[Preset, int]:
     """The preset and the number of classes of an official state dict, from its names and shapes."""
     stem, classes = state.get(official_name(STEM)), state.get("head.cls_preds.0.weight")
     if stem is None or classes is None:
-        what = (
-            "our own tensors saved bare (use build() and load_state_dict)"
-            if STEM in state
-            else "another network"
-        )
-        raise WeightsError(path, f"no official YOLOX of the sizes Nano to X but {what}: {_first(state)}")
+        what = "our own tensors, saved bare: use load_state_dict" if STEM in state else "another network"
+        raise WeightsError(path, f"no official YOLOX, Nano to X, but {what}; it holds {_first(state)}")
     depthwise = "backbone.backbone.dark2.0.dconv.conv.weight" in state
     blocks = len({key.split(".")[5] for key in state if key.startswith("backbone.backbone.dark2.1.m.")})
     for preset in PRESETS.values():
@@ -145,6 +142,7 @@ def _recognise(path: Path, state: Mapping[str, Tensor]) -> tuple[Preset, int]:
 
 def _fill(path: Path, model: YOLOX, state: Mapping[str, Tensor], name: Callable[[str], str] = str) -> None:
     """Load strictly; `name` turns our keys into those of `state`, which the error messages use too."""
+    keys = {name(key): key for key in model.state_dict()}
     wanted = {name(key): tensor for key, tensor in model.state_dict().items()}
     problems = {
         "missing": [key for key in wanted if key not in state],
@@ -157,7 +155,13 @@ def _fill(path: Path, model: YOLOX, state: Mapping[str, Tensor], name: Callable[
     }
     if found := "; ".join(f"{what}: {_first(keys)}" for what, keys in problems.items() if keys):
         raise WeightsError(path, f"not a whole {model.preset.name} with {model.num_classes} classes: {found}")
-    model.load_state_dict({key: state[name(key)] for key in model.state_dict()})
+    tensors = {keys[key]: _plain(state[key]).to(tensor.dtype) for key, tensor in wanted.items()}
+    model.load_state_dict(tensors, assign=True)  # `assign`: the model was built without memory
+
+
+def _plain(tensor: Tensor) -> Tensor:
+    """A copy in memory of its own with the usual strides, not those of channels_last."""
+    return tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
 
 
 def _first(keys: Iterable[str]) -> str:
@@ -177,7 +181,7 @@ def save_official(model: YOLOX, path: Path | str) -> None:
     A model with the first release's rule inside becomes a file for the first release's code. Names of
     classes have no place in the format. The file appears whole or not at all.
     """
-    state = {key: tensor.detach().cpu().contiguous() for key, tensor in model.state_dict().items()}
+    state = {key: _plain(tensor) for key, tensor in model.state_dict().items()}
     if not is_legacy(model):
         state[STEM] = flip_channels(state[STEM]) / 255
     with atomic(Path(path).expanduser()) as partial:
@@ -196,13 +200,16 @@ def description(model: YOLOX) -> dict[str, Any]:
     }
 
 
-def _from_description(path: Path, info: Mapping[str, Any]) -> YOLOX:
+def _from_description(path: Path, info: Mapping[str, Any] | str) -> YOLOX:
+    """The model that `description` describes (as a dict, or as JSON), its tensors still to be filled in."""
     try:
-        model = build(info["preset"], info["num_classes"], info["names"])
-        if info["legacy"]:
+        info = json.loads(info) if isinstance(info, str) else info
+        with torch.device("meta"):
+            model = build(info["preset"], info["num_classes"], info["names"])
+        if info.get("legacy"):
             model.backbone.stem.register_forward_pre_hook(normalise)
         return _describe(model, info["category_ids"], info["size"])
-    except (KeyError, ValueError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         what = f"lacks the field {error}" if isinstance(error, KeyError) else str(error)
         raise WeightsError(path, f"its description of the model cannot be used: {what}") from error
 
@@ -214,7 +221,7 @@ def save(model: YOLOX, path: Path | str, half: bool = False, **metadata: Any) ->
     variances may be too small for float16. `metadata` (a score, a date ...) is kept as text.
     The file appears whole or not at all.
     """
-    tensors = {key: tensor.detach().cpu().contiguous() for key, tensor in model.state_dict().items()}
+    tensors = {key: _plain(tensor) for key, tensor in model.state_dict().items()}
     if half:
         tensors = {key: tensor.half() if tensor.ndim > 1 else tensor for key, tensor in tensors.items()}
     head = {"format": FORMAT, "model": json.dumps(description(model))}
@@ -236,7 +243,7 @@ def load(path: Path | str, legacy: bool = False) -> YOLOX:
             found = metadata.get("format", "nothing")
             problem = f"its metadata should say {FORMAT!r} but says {found!r}"
             raise WeightsError(path, f"{problem}: write it with yolox_edu.weights.save")
-        info = json.loads(metadata["model"])
+        info = metadata.get("model", "{}")
     else:
         info = read_torch(path)
         if info.get("format") != CHECKPOINT:
@@ -249,7 +256,7 @@ def load(path: Path | str, legacy: bool = False) -> YOLOX:
 
 def _find(path: Path | str) -> Path:
     path = Path(path).expanduser()
-    if path.exists() or path.suffix or path.parent != Path("."):
+    if path.is_file() or path.suffix or path.parent != Path("."):
         return path
     for folder in SHIPPED:
         if (shipped := folder / f"{path}.safetensors").exists():
