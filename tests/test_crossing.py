@@ -20,7 +20,7 @@ from yolox_edu.data.crossing_scene import NOTHING, Scene, compose
 PACKAGE = Path(render.__file__).parents[1]
 COUNT = 400
 
-# Run in a process of its own: it must paint the same bytes there, needs to import nothing heavy, and is not slowed
+# Run in a process of its own: it must paint the same bytes there, import nothing heavy, and is not slowed
 # by the run-time type checks of these tests.
 ALONE = """
 import hashlib, json, pickle, random, sys, time, types

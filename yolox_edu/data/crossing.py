@@ -41,9 +41,9 @@ PALETTE = (
 class Crossing:
     """`count` pictures of a street crossing, `size` x `size` pixels (a multiple of 32, at least 64).
 
-    `source[i]` gives (image uint8 [size, size, 3] RGB, target) with target["boxes"] float32 [g, 4] xyxy pixels
-    of the visible part, "labels" int64 [g], "visible" float32 [g] (visible fraction of the silhouette), "area"
-    float32 [g] (visible pixels), "image_id" (i + 1) and "file". Explained in chapter 16.
+    `source[i]` gives (image uint8 [size, size, 3] RGB, target) with target["boxes"] float32 [g, 4], xyxy
+    pixels of the visible part, "labels" int64 [g], "visible" float32 [g] (visible share of the silhouette),
+    "area" float32 [g] (visible pixels), "image_id" (i + 1) and "file". Explained in chapter 16.
     """
 
     names: tuple[str, ...] = NAMES
@@ -107,39 +107,32 @@ class Crossing:
         return {"count": self.count, "seed": self.seed, "size": self.size}
 
 
+LICENCE = {"id": 1, "name": "CC BY 4.0", "url": "https://creativecommons.org/licenses/by/4.0/"}
+
+
 def coco_dict(targets: list[dict[str, Any]], size: int, suffix: str = ".png") -> dict[str, Any]:
     """COCO's annotation file as a dict. `area` is the number of visible pixels, `bbox` x y width height."""
     images, annotations = [], []
     for t in targets:
-        number = t["image_id"]
-        images.append(
-            {"id": number, "file_name": f"{number:012d}{suffix}", "width": size, "height": size, "license": 1}
-        )
+        image = {"id": t["image_id"], "file_name": f"{t['image_id']:012d}{suffix}", "license": 1}
+        images.append({**image, "width": size, "height": size})
         for box, label, area, visible in zip(t["boxes"], t["labels"], t["area"], t["visible"], strict=True):
             x0, y0, x1, y1 = (float(v) for v in box)
-            annotations.append(
-                {
-                    "id": len(annotations) + 1,
-                    "image_id": number,
-                    "category_id": CATEGORY_IDS[int(label)],
-                    "bbox": [x0, y0, x1 - x0, y1 - y0],
-                    "area": float(area),
-                    "iscrowd": 0,
-                    "visible": round(float(visible), 4),
-                }
-            )
+            record = {
+                "id": len(annotations) + 1,
+                "image_id": t["image_id"],
+                "iscrowd": 0,
+                "area": float(area),
+            }
+            record |= {"category_id": CATEGORY_IDS[int(label)], "bbox": [x0, y0, x1 - x0, y1 - y0]}
+            annotations.append(record | {"visible": round(float(visible), 4)})
+    kinds = zip(CATEGORY_IDS, NAMES, strict=True)
     return {
-        "info": {
-            "description": "Crossing, a street crossing drawn by yolox_edu",
-            "version": "1.0",
-            "year": 2025,
-        },
-        "licenses": [{"id": 1, "name": "CC BY 4.0", "url": "https://creativecommons.org/licenses/by/4.0/"}],
+        "info": {"description": "Crossing: street crossings drawn by yolox_edu", "version": "1.0"},
+        "licenses": [LICENCE],
         "images": images,
         "annotations": annotations,
-        "categories": [
-            {"id": i, "name": n, "supercategory": "street"} for i, n in zip(CATEGORY_IDS, NAMES, strict=True)
-        ],
+        "categories": [{"id": i, "name": name, "supercategory": "street"} for i, name in kinds],
     }
 
 

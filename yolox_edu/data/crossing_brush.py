@@ -1,7 +1,7 @@
 """A brush that paints in metres on a see-through sheet (explained in chapter 16).
 
 Every thing of the street is painted on a small sheet of its own, two to four times too large, and then
-reduced: that smooths the edges, and the sheet's alpha channel is the thing's silhouette, from which its box is read.
+reduced: that smooths the edges, and the sheet's alpha channel is the silhouette from which the box is read.
 Only integers reach the drawing library, so that the same numbers give the same pixels wherever Pillow runs.
 """
 
@@ -131,6 +131,10 @@ class Brush:
         ox, oy, ux, u = self.ox, self.oy, self.ux, self.unit
         flat = [(int(ox + x * ux), int(oy - y * u)) for x, y in points]
         self.draw.polygon(flat, self.ink(colour, lit))
+
+    def solid(self, points, colour: Colour, lit: bool = False) -> None:
+        """A filled polygon through points (x, y, depth), `depth` metres behind this sheet's plane."""
+        self.poly([self.deep(*p) for p in points], colour, lit)
 
     def rect(self, x0: Number, y0: Number, x1: Number, y1: Number, colour: Colour, lit: bool = False) -> None:
         """A filled rectangle between two corners."""

@@ -156,57 +156,25 @@ def car_end(b: Brush, look: Look) -> None:
     """A car coming (front) or going (back), a little solid in perspective."""
     paint, front = look.pick(1, PAINT), look.chance(3, 0.5)
     tall = look.pick(0, (1.46, 1.44, 1.68, 1.5))
-    half, shoulder, length = 0.9, 0.92, 3.9
-    at = b.deep
+    half, high, long = 0.9, 0.92, 3.9  # half the width, height of the shoulder, length
     for x in (-half, half):
-        b.poly([(x, 0.3), (x, shoulder), at(x, shoulder, length), at(x, 0.3, length)], shade(paint, 66))
-    for d in (0.55, length - 0.7):
+        b.solid([(x, 0.3, 0), (x, high, 0), (x, high, long), (x, 0.3, long)], shade(paint, 66))
+    for depth in (0.55, long - 0.7):
         for x in (-0.72, 0.72):
-            (x0, y0), (x1, y1) = at(x - 0.15, 0.0, d), at(x + 0.15, 0.5, d)
-            b.rect(x0, y0, x1, y1, TYRE)
-    cowl, lip = (1.25, 1.75) if front else (0.45, 0.85)
-    rear = length - 0.7 if front else length - 1.4
-    b.poly(
-        [(-half, shoulder), (half, shoulder), at(half, shoulder, length), at(-half, shoulder, length)],
-        shade(paint, 112),
-    )
-    for s in (-1, 1):
-        b.poly(
-            [
-                at(s * 0.86, shoulder, cowl),
-                at(s * 0.7, tall, lip),
-                at(s * 0.7, tall, rear),
-                at(s * 0.86, shoulder, rear),
-            ],
-            shade(GLASS, 84),
-        )
-    b.poly(
-        [at(-0.7, tall, lip), at(0.7, tall, lip), at(0.7, tall, rear), at(-0.7, tall, rear)],
-        shade(paint, 118),
-    )
-    b.poly(
-        [at(-0.86, shoulder, cowl), at(0.86, shoulder, cowl), at(0.7, tall, lip), at(-0.7, tall, lip)], paint
-    )
-    b.poly(
-        [
-            at(-0.74, shoulder + 0.05, cowl),
-            at(0.74, shoulder + 0.05, cowl),
-            at(0.6, tall - 0.07, lip),
-            at(-0.6, tall - 0.07, lip),
-        ],
-        GLASS,
-    )
+            b.rect(*b.deep(x - 0.15, 0.0, depth), *b.deep(x + 0.15, 0.5, depth), TYRE)
+    b.solid([(-half, high, 0), (half, high, 0), (half, high, long), (-half, high, long)], shade(paint, 112))
+    # the cabin stands from `cowl` to `rear`, its roof begins at `lip`
+    cowl, lip, rear = (1.25, 1.75, long - 0.7) if front else (0.45, 0.85, long - 1.4)
+    for x in (-0.86, 0.86):
+        t = x * 0.81
+        b.solid([(x, high, cowl), (t, tall, lip), (t, tall, rear), (x, high, rear)], shade(GLASS, 84))
+    b.solid([(-0.7, tall, lip), (0.7, tall, lip), (0.7, tall, rear), (-0.7, tall, rear)], shade(paint, 118))
+    b.solid([(-0.86, high, cowl), (0.86, high, cowl), (0.7, tall, lip), (-0.7, tall, lip)], paint)
+    low, top = high + 0.05, tall - 0.07
+    b.solid([(-0.74, low, cowl), (0.74, low, cowl), (0.6, top, lip), (-0.6, top, lip)], GLASS)
     if b.fine:
-        b.poly(
-            [
-                at(-0.5, shoulder + 0.05, cowl),
-                at(-0.2, shoulder + 0.05, cowl),
-                at(-0.05, tall - 0.07, lip),
-                at(-0.28, tall - 0.07, lip),
-            ],
-            SHINE,
-        )
-    _car_face(b, paint, front, half, shoulder)
+        b.solid([(-0.5, low, cowl), (-0.2, low, cowl), (-0.05, top, lip), (-0.28, top, lip)], SHINE)
+    _car_face(b, paint, front, half, high)
 
 
 def _car_face(b: Brush, paint: Colour, front: bool, half: Number, shoulder: Number) -> None:

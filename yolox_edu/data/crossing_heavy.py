@@ -28,40 +28,16 @@ BOXES: list[Colour] = [
 
 def bus_side(b: Brush, look: Look) -> None:
     """A town bus: a row of windows, two doors, a stripe."""
-    paint = look.pick(0, BUSES)
-    roof, low = (
-        (shade(paint, 122), shade(paint, 78)) if look.chance(1, 0.5) else ((244, 238, 224), shade(paint, 80))
-    )
+    paint, two = look.pick(0, BUSES), look.chance(1, 0.5)
+    roof = shade(paint, 122) if two else (244, 238, 224)
     back, front, top = -3.65, 3.65, 2.95
-    b.poly(
-        [
-            (back, 0.35),
-            (back, top - 0.2),
-            (back + 0.2, top),
-            (front - 0.4, top),
-            (front - 0.05, top - 0.4),
-            (front, 1.2),
-            (front, 0.35),
-        ],
-        paint,
-    )
-    b.poly(
-        [(back + 0.03, top - 0.28), (back + 0.2, top), (front - 0.4, top), (front - 0.16, top - 0.28)], roof
-    )
-    b.rect(back, 0.35, front, 0.62, low)
+    nose = [(front - 0.4, top), (front - 0.05, top - 0.4), (front, 1.2), (front, 0.35)]
+    b.poly([(back, 0.35), (back, top - 0.2), (back + 0.2, top), *nose], paint)
+    gutter = top - 0.28
+    b.poly([(back + 0.03, gutter), (back + 0.2, top), (front - 0.4, top), (front - 0.16, gutter)], roof)
+    b.rect(back, 0.35, front, 0.62, shade(paint, 79))
     b.rect(back, 1.16, front, 1.3, roof)
-    b.rect(back + 0.25, 1.42, front - 1.75, 2.5, shade(GLASS, 70))
-    warm = (255, 222, 150) if b.dark else GLASS
-    for i in range(5):
-        x = back + 0.34 + i * 1.05
-        b.rect(x, 1.5, x + 0.9, 2.42, warm, b.dark)
-        if b.fine and not b.dark:
-            b.poly([(x + 0.3, 1.5), (x + 0.6, 2.42), (x + 0.8, 2.42), (x + 0.5, 1.5)], SHINE)
-    for x in (front - 1.6, -0.95):
-        b.rect(x, 0.5, x + 0.95, 2.5, shade(GLASS, 70))
-        b.rect(x + 0.08, 0.62, x + 0.44, 2.4, warm, b.dark)
-        b.rect(x + 0.52, 0.62, x + 0.88, 2.4, warm, b.dark)
-    b.poly([(front - 0.5, 1.4), (front - 0.5, 2.42), (front - 0.12, 2.42), (front - 0.02, 1.4)], warm, b.dark)
+    _bus_panes(b, back, front)
     for x in (-2.35, 1.5):
         b.cap(x, 0.48, 0.62, 0.62, shade(paint, 46))
         wheel(b, x, 0.46)
@@ -71,30 +47,39 @@ def bus_side(b: Brush, look: Look) -> None:
     b.lamp(back, 0.9, 0.7, GLOW_RED)
 
 
-def _hull(
-    b: Brush, half: Number, low: Number, top: Number, length: Number, side: Colour, roof: Colour
-) -> None:
-    """The side and the roof of a box seen from its end; the end itself is painted over it."""
-    at = b.deep
+def _bus_panes(b: Brush, back: Number, front: Number) -> None:
+    pane = (255, 222, 150) if b.dark else GLASS
+    b.rect(back + 0.25, 1.42, front - 1.75, 2.5, shade(GLASS, 70))
+    for i in range(5):
+        x = back + 0.34 + i * 1.05
+        b.rect(x, 1.5, x + 0.9, 2.42, pane, b.dark)
+        if b.fine and not b.dark:
+            b.poly([(x + 0.3, 1.5), (x + 0.6, 2.42), (x + 0.8, 2.42), (x + 0.5, 1.5)], SHINE)
+    for x in (front - 1.6, -0.95):
+        b.rect(x, 0.5, x + 0.95, 2.5, shade(GLASS, 70))
+        b.rect(x + 0.08, 0.62, x + 0.44, 2.4, pane, b.dark)
+        b.rect(x + 0.52, 0.62, x + 0.88, 2.4, pane, b.dark)
+    b.poly([(front - 0.5, 1.4), (front - 0.5, 2.42), (front - 0.12, 2.42), (front - 0.02, 1.4)], pane, b.dark)
+
+
+def _hull(b: Brush, box: tuple[Number, ...], near: Number, far: Number, side: Colour, roof: Colour) -> None:
+    """The sides and the roof of a box seen from its end, from depth `near` to `far`; `box` is half its width,
+    its lower and its upper edge."""
+    half, low, top = box
     for x in (-half, half):
-        b.poly([(x, low), (x, top), at(x, top, length), at(x, low, length)], side)
-    b.poly([(-half, top), (half, top), at(half, top, length), at(-half, top, length)], roof)
+        b.solid([(x, low, near), (x, top, near), (x, top, far), (x, low, far)], side)
+    b.solid([(-half, top, near), (half, top, near), (half, top, far), (-half, top, far)], roof)
 
 
 def bus_end(b: Brush, look: Look) -> None:
     """A bus from the front or the back, its long side in perspective."""
     paint, front = look.pick(0, BUSES), look.chance(3, 0.5)
     warm = (255, 222, 150) if b.dark else GLASS
-    length = 9.0
-    _hull(b, 1.25, 0.35, 2.95, length, shade(paint, 72), shade(paint, 118))
+    _hull(b, (1.25, 0.35, 2.95), 0, 9.0, shade(paint, 72), shade(paint, 118))
     for x in (-1.25, 1.25):
         for i in range(5):
             d0, d1 = 0.4 + i * 1.72, 1.8 + i * 1.72
-            b.poly(
-                [b.deep(x, 1.45, d0), b.deep(x, 2.4, d0), b.deep(x, 2.4, d1), b.deep(x, 1.45, d1)],
-                shade(warm, 82),
-                b.dark,
-            )
+            b.solid([(x, 1.45, d0), (x, 2.4, d0), (x, 2.4, d1), (x, 1.45, d1)], shade(warm, 82), b.dark)
     b.rect(-1.1, 0.0, -0.75, 0.5, TYRE)
     b.rect(0.75, 0.0, 1.1, 0.5, TYRE)
     b.poly([(-1.25, 0.35), (-1.25, 2.75), (-1.05, 2.95), (1.05, 2.95), (1.25, 2.75), (1.25, 0.35)], paint)
@@ -169,17 +154,12 @@ def truck_end(b: Brush, look: Look) -> None:
     b.rect(-1.1, 0.0, -0.7, 0.6, TYRE)
     b.rect(0.7, 0.0, 1.1, 0.6, TYRE)
     if not front:
-        _hull(b, 1.25, 0.75, 3.1, 6.5, shade(load, 70), shade(load, 120))
+        _hull(b, (1.25, 0.75, 3.1), 0, 6.5, shade(load, 70), shade(load, 120))
         _truck_doors(b, load)
         return
-    at = b.deep
-    _hull(b, 1.1, 0.5, 2.4, 1.6, shade(cab, 70), shade(cab, 112))
-    (x0, y0), (x1, y1) = at(-1.25, 0.8, 1.8), at(1.25, 3.1, 1.8)
-    for x in (-1.25, 1.25):
-        b.poly([at(x, 0.8, 1.8), at(x, 3.1, 1.8), at(x, 3.1, 7), at(x, 0.8, 7)], shade(load, 70))
-    b.poly([at(-1.25, 3.1, 1.8), at(1.25, 3.1, 1.8), at(1.25, 3.1, 7), at(-1.25, 3.1, 7)], shade(load, 120))
-    b.rect(x0, y0, x1, y1, load)
-    _hull(b, 1.1, 0.5, 2.4, 1.6, shade(cab, 70), shade(cab, 112))
+    _hull(b, (1.25, 0.8, 3.1), 1.8, 7.0, shade(load, 70), shade(load, 120))
+    b.rect(*b.deep(-1.25, 0.8, 1.8), *b.deep(1.25, 3.1, 1.8), load)
+    _hull(b, (1.1, 0.5, 2.4), 0, 1.6, shade(cab, 70), shade(cab, 112))
     b.poly([(-1.1, 0.45), (-1.1, 2.25), (-0.95, 2.4), (0.95, 2.4), (1.1, 2.25), (1.1, 0.45)], cab)
     b.rect(-0.95, 1.45, 0.95, 2.2, GLASS)
     if b.fine:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .crossing_brush import Colour, Number, shade
+from .crossing_brush import Colour, Number, Point, shade
 
 if TYPE_CHECKING:
     from .crossing_street import Stage
@@ -62,16 +62,8 @@ def _roof(stage: Stage, x: Number, wide: Number, top: Number, z: Number, seed: i
         )
         _pane(stage, mid - 0.4, top + 0.5, mid + 0.4, top + 1.5, z, seed & 2)
     elif kind == 1:  # a sloped roof with dormers
-        stage.poly(
-            (
-                (x - 0.2, z, top),
-                (x + wide + 0.2, z, top),
-                (x + wide - 0.5, z, top + 2.2),
-                (x + 0.5, z, top + 2.2),
-            ),
-            roof,
-            z,
-        )
+        eaves, ridge = ((x - 0.2, z, top), (x + wide + 0.2, z, top)), top + 2.2
+        stage.poly((*eaves, (x + wide - 0.5, z, ridge), (x + 0.5, z, ridge)), roof, z)
         for c in (0.3, 0.7):
             mid = x + wide * c
             stage.rect(mid - 0.55, top + 0.2, mid + 0.55, top + 1.6, z, wall)
@@ -147,50 +139,29 @@ def house_side(stage: Stage, side: int, z0: Number, z1: Number, seed: int) -> No
         return
     wall, floors = WALLS[(seed >> 2) % len(WALLS)], 2 + (seed >> 5) % 3
     wall = shade(wall, 88 if side * stage.street.mood.slant > 0 else 97)
-    top, depth = 3.6 + floors * FLOOR, (z0 + z1) / 2
-    stage.poly(((x, z0, 0), (x, z0, top), (x, z1, top), (x, z1, 0)), wall, depth)
+    top, depth, dark = 3.6 + floors * FLOOR, (z0 + z1) / 2, stage.street.mood.dark
+    _slab(stage, x, (z0, z1), (0, top), wall, depth)
     roof, back = stage.roof(seed >> 3), x + side * 0.35
-    stage.poly(
-        ((x, z0, top), (back, z0 + 0.3, top + 1.5), (back, z1 - 0.3, top + 1.5), (x, z1, top)), roof, depth
-    )
-    stage.poly(
-        ((x, z0, top), (x, z0, top + 0.25), (x, z1, top + 0.25), (x, z1, top)), shade(wall, 122), depth
-    )
-    stage.poly(((x, z0, 3.4), (x, z0, 3.65), (x, z1, 3.65), (x, z1, 3.4)), shade(wall, 118), depth)
+    ridge = ((x, z0, top), (back, z0 + 0.3, top + 1.5), (back, z1 - 0.3, top + 1.5), (x, z1, top))
+    stage.poly(ridge, roof, depth)
+    _slab(stage, x, (z0, z1), (top, top + 0.25), shade(wall, 122), depth)
+    _slab(stage, x, (z0, z1), (3.4, 3.65), shade(wall, 118), depth)
     for c in range(3):
         a = z0 + 1.0 + c * 3.4
         for floor in range(floors):
-            y = 4.2 + floor * FLOOR
-            lit = stage.street.mood.dark and (seed >> (c + floor)) & 1 == 1
+            y, lit = 4.2 + floor * FLOOR, dark and (seed >> (c + floor)) & 1 == 1
             if depth < 45:
-                stage.poly(
-                    (
-                        (x, a - 0.15, y - 0.15),
-                        (x, a - 0.15, y + 1.75),
-                        (x, a + 1.75, y + 1.75),
-                        (x, a + 1.75, y - 0.15),
-                    ),
-                    FRAME,
-                    depth,
-                )
-            stage.poly(
-                ((x, a, y), (x, a, y + 1.6), (x, a + 1.6, y + 1.6), (x, a + 1.6, y)),
-                WARM if lit else PANE,
-                depth,
-                lit,
-            )
-        dark = stage.street.mood.dark
-        stage.poly(
-            ((x, a, 0.5), (x, a, 2.4), (x, a + 2.2, 2.4), (x, a + 2.2, 0.5)),
-            WARM if dark else PANE,
-            depth,
-            dark,
-        )
+                _slab(stage, x, (a - 0.15, a + 1.75), (y - 0.15, y + 1.75), FRAME, depth)
+            _slab(stage, x, (a, a + 1.6), (y, y + 1.6), WARM if lit else PANE, depth, lit)
+        _slab(stage, x, (a, a + 2.2), (0.5, 2.4), WARM if dark else PANE, depth, dark)
     if (seed >> 7) % 3:
-        colour = AWNINGS[(seed >> 8) % len(AWNINGS)]
-        out = x - side * 1.1
-        stage.poly(
-            ((x, z0 + 0.6, 2.9), (x, z1 - 0.6, 2.9), (out, z1 - 0.6, 2.4), (out, z0 + 0.6, 2.4)),
-            colour,
-            depth,
-        )
+        out, z0, z1 = x - side * 1.1, z0 + 0.6, z1 - 0.6
+        awning = ((x, z0, 2.9), (x, z1, 2.9), (out, z1, 2.4), (out, z0, 2.4))
+        stage.poly(awning, AWNINGS[(seed >> 8) % len(AWNINGS)], depth)
+
+
+def _slab(
+    stage: Stage, x: Number, zs: Point, ys: Point, colour: Colour, depth: Number, lit: bool = False
+) -> None:
+    (z0, z1), (y0, y1) = zs, ys
+    stage.poly(((x, z0, y0), (x, z0, y1), (x, z1, y1), (x, z1, y0)), colour, depth, lit)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .crossing_brush import Brush, Colour, Look, Number, shade
+from .crossing_brush import Brush, Colour, Look, Number, mix, shade
 
 SKIN: list[Colour] = [
     (250, 214, 184),
@@ -44,6 +44,7 @@ TROUSERS: list[Colour] = [
     (104, 92, 72),
 ]
 SHOE: Colour = (58, 44, 44)
+WOOL: Colour = (250, 240, 220)
 UMBRELLAS: list[Colour] = [
     (216, 62, 66),
     (242, 182, 60),
@@ -82,7 +83,7 @@ def person(b: Brush, look: Look) -> None:
     b.limb(-0.13, 1.26, -0.13 - arm * 0.6, 0.84, 0.11, shade(top, 72))
     _leg(b, -0.06, -stride, shade(legs, 78))
     _leg(b, 0.06, stride, legs)
-    _torso(b, top, dress, shade(top, 84))
+    _torso(b, top, dress, shade(top, 84), look.numbers[9] % 4 == 0)
     head = 1.53 if not child else 1.56
     _head(b, look, 0.0, head, 0.18 if child else 0.155, skin)
     if b.wet and look.chance(8, 0.72):
@@ -99,15 +100,19 @@ def _leg(b: Brush, hip: Number, stride: Number, colour: Colour) -> None:
     b.oval(stride + 0.04, 0.045, 0.12, 0.055, SHOE)
 
 
-def _torso(b: Brush, top: Colour, dress: bool, dark: Colour) -> None:
+def _torso(b: Brush, top: Colour, dress: bool, dark: Colour, stripes: bool) -> None:
     low, half = (0.5, 0.29) if dress else (0.76, 0.19)
     b.poly(((-0.15, 1.36), (0.15, 1.36), (0.22, 1.26), (half, low), (-half, low), (-0.22, 1.26)), top)
     if b.fine:
         b.poly(((-0.15, 1.36), (-0.22, 1.26), (-half, low), (-half + 0.12, low), (-0.08, 1.3)), dark)
+        if stripes:
+            for i in range(3):
+                y = 0.86 + 0.15 * i
+                b.poly(((-0.2, y), (0.2, y), (0.2, y + 0.06), (-0.2, y + 0.06)), WOOL)
 
 
 def _head(b: Brush, look: Look, x: Number, y: Number, r: Number, skin: Colour) -> None:
-    hair, style = look.pick(10, HAIR), look.numbers[11] % 6
+    hair, style = look.pick(10, HAIR if r < 0.17 else HAIR[:5]), look.numbers[11] % 6
     if style in (1, 2):  # long hair hangs behind the face
         b.poly(
             (
@@ -131,7 +136,8 @@ def _head(b: Brush, look: Look, x: Number, y: Number, r: Number, skin: Colour) -
     if b.fine:
         b.oval(x + r * 0.15, y - r * 0.05, 0.02, 0.026, (52, 40, 40))
         b.oval(x + r * 0.62, y - r * 0.05, 0.02, 0.026, (52, 40, 40))
-        b.oval(x + r * 0.1, y - r * 0.42, 0.035, 0.028, (236, 140, 122))
+        b.oval(x - r * 0.02, y - r * 0.36, 0.035, 0.026, mix(skin, (236, 96, 92), 96))
+        b.rect(x + r * 0.3, y - r * 0.52, x + r * 0.58, y - r * 0.44, mix(skin, (120, 30, 40), 120))
 
 
 def _umbrella(b: Brush, colour: Colour) -> None:

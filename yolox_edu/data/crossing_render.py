@@ -1,8 +1,8 @@
 """Paints a scene of Crossing and reads every box from the silhouette that is left to see (chapter 16).
 
 The rule of what counts: a box is the extent of a thing's *visible* pixels, as in COCO. A thing of which less
-than `SEEN` is to be seen (the rest hidden by others or cut off by the frame), or whose visible part is narrower
-than `NARROW` pixels at side 320, is left out of the picture altogether: nothing half-drawn goes unlabelled.
+than `SEEN` is to be seen (the rest hidden by others or cut off by the frame), or whose visible part is
+narrower than `NARROW` pixels at side 320, is left out of the picture altogether, not painted without a label.
 """
 
 from __future__ import annotations
@@ -76,8 +76,9 @@ def _widened(extent, eye):
     """Room on the sheet for the far end of a vehicle in perspective."""
     left, right, bottom, top = extent
     height, aside, distance = eye
-    shift = -aside * (1 - distance / (distance + 9.0))
-    far = max(top, 3.1 + max(0.0, height - 3.0) * 9.0 / (distance + 9.0) + 0.1) if top > 3 else top
+    r = distance / (distance + 9.0)  # none is longer than nine metres
+    shift = -aside * (1 - r)
+    far = max(top, top * r + height * (1 - r))
     return min(left, left + shift), max(right, right + shift), bottom, far
 
 
@@ -133,33 +134,19 @@ def _shadows(picture: Image.Image, things: list[Thing], street: Street, size: in
         draw.ellipse((int(x - rx), int(y - ry), int(x + rx), int(y + ry)), 255)
         if slant:
             tall = min(ART[thing.kind][1][3], 3.0) * s * 0.35
-            dx = slant * tall
+            far, end, w = x + slant * tall, int(y - tall * 0.45), rx * 0.8
             draw.polygon(
-                [
-                    (int(x - rx), int(y)),
-                    (int(x + rx), int(y)),
-                    (int(x + rx * 0.8 + dx), int(y - tall * 0.45)),
-                    (int(x - rx * 0.8 + dx), int(y - tall * 0.45)),
-                ],
-                200,
+                ((int(x - rx), int(y)), (int(x + rx), int(y)), (int(far + w), end), (int(far - w), end)), 200
             )
-    layer = layer.filter(ImageFilter.BoxBlur(max(1, n // 130))).resize(
-        (size, size), Image.Resampling.BILINEAR
-    )
-    strength = street.mood.shadow
+    layer = layer.filter(ImageFilter.BoxBlur(max(1, n // 130)))
+    layer, strength = layer.resize((size, size), Image.Resampling.BILINEAR), street.mood.shadow
     picture.paste((44, 36, 62), (0, 0), layer.point([i * strength >> 8 for i in range(256)]))
 
 
 def _reflection(picture: Image.Image, sheet: Sheet, thing: Thing, street: Street, size: int) -> None:
     """What a wet road mirrors: the thing upside down, faint."""
     foot = int(street.at(thing.x, thing.z)[1] * size)
-    part = sheet.image.crop(
-        (
-            0,
-            max(0, foot - sheet.top - sheet.image.height * 3 // 4),
-            sheet.image.width,
-            max(1, foot - sheet.top),
-        )
-    )
+    low, (wide, high) = foot - sheet.top, sheet.image.size
+    part = sheet.image.crop((0, max(0, low - high * 3 // 4), wide, max(1, low)))
     mirror = part.transpose(Image.Transpose.FLIP_TOP_BOTTOM).point(FAINT * 4)
     picture.paste(mirror, (sheet.left, foot), mirror)

@@ -31,11 +31,11 @@ ART = {
     "bicycle_front": (people.bicycle_front, (-0.4, 0.4, -0.03, 1.2), BICYCLE, 0.4),
     "rider_front": (people.rider_front, (-0.45, 0.45, 0.2, 1.95), PERSON, 0.0),
     "car_side": (cars.car_side, (-2.35, 2.35, -0.03, 1.8), CAR, 2.4),
-    "car_end": (cars.car_end, (-1.0, 1.0, -0.03, 2.6), CAR, 1.0),
+    "car_end": (cars.car_end, (-1.0, 1.0, -0.03, 1.75), CAR, 1.0),
     "bus_side": (heavy.bus_side, (-3.75, 3.75, -0.03, 3.0), BUS, 3.75),
-    "bus_end": (heavy.bus_end, (-1.3, 1.3, -0.03, 3.4), BUS, 1.3),
+    "bus_end": (heavy.bus_end, (-1.3, 1.3, -0.03, 3.0), BUS, 1.3),
     "truck_side": (heavy.truck_side, (-3.45, 3.1, -0.03, 3.2), TRUCK, 3.4),
-    "truck_end": (heavy.truck_end, (-1.3, 1.3, -0.03, 3.5), TRUCK, 1.3),
+    "truck_end": (heavy.truck_end, (-1.3, 1.3, -0.03, 3.15), TRUCK, 1.3),
     "traffic_light": (props.traffic_light, (-0.32, 0.32, -0.03, 1.42), LIGHT, 0.0),
     "stop_sign": (props.stop_sign, (-0.5, 0.5, -0.5, 0.5), STOP, 0.0),
     "light_pole": (props.light_pole, (-0.18, 0.18, -0.03, 2.7), NOTHING, 0.3),
@@ -150,7 +150,7 @@ class Cast:
         return thing
 
     def _view(self, kind: str, x: Number, z: Number) -> tuple[bool, tuple[Number, ...]]:
-        """Whether a thing would hide nothing, be hidden by nothing and be whole; and where it would be seen."""
+        """Whether a thing would hide nothing, be hidden by nothing and be whole; and where it is seen."""
         extent, label, half = ART[kind][1:]
         (u0, v1), (u1, v0) = self.street.at(x - half, z), self.street.at(x + half, z, extent[3])
         if kind == "light_gantry":
@@ -222,6 +222,11 @@ def _signals(cast: Cast) -> None:
             sign = "stop_sign" if cast.chance(0.78) else "round_sign"
             if cast.put("sign_pole", x, z):
                 cast.put(sign, x, z - 0.02, 2.25, flip=False)
+    if street.avenue and cast.chance(0.3):  # the next crossing, down the avenue
+        z = street.front + cast.dice(4, 12)
+        for x in (-4.2, 4.2):
+            if cast.chance(0.75) and cast.put("light_pole", x, z):
+                cast.put("traffic_light", x, z - 0.02, 2.3)
     for _ in range(2):
         if cast.chance(0.4):
             z = cast.dice(street.kerb + CROSS + 0.6, street.front + (12 if street.avenue else -0.4))
@@ -256,10 +261,10 @@ def _avenue_traffic(cast: Cast) -> None:
         x = -1.85 if cast.chance(0.4) else 1.85
         cast.put("car_end", x, max(z, street.near), look=_facing(cast, x), deep=2.0, flip=False)
     z = street.front + cast.dice(-2, 8)
-    while z < 62:
+    while z < 68:
         x = -1.85 if cast.chance(0.55) else 1.85
         cast.put(_vehicle(cast) + "_end", x, z, look=_facing(cast, x), deep=3.0, flip=False)
-        z += cast.dice(3, 16)
+        z += cast.dice(3, 14)
 
 
 def _facing(cast: Cast, x: Number) -> Look:
@@ -271,14 +276,14 @@ def _facing(cast: Cast, x: Number) -> Look:
 
 def _cyclists(cast: Cast) -> None:
     street = cast.street
-    if cast.chance(0.42):
+    if cast.chance(0.55):
         z = street.kerb + (0.55 if cast.chance(0.5) else CROSS - 0.55)
         _ride(cast, "", cast.somewhere(z, 0.08), z, z > street.kerb + 3)
-    if street.avenue and cast.chance(0.3):
+    if street.avenue and cast.chance(0.36):
         x = -3.2 if cast.chance(0.5) else 3.2
         _ride(cast, "_front", x, cast.dice(street.front - 1, 34), False)
     for _ in range(2):  # parked
-        if cast.chance(0.24):
+        if cast.chance(0.32):
             near = cast.chance(0.4)
             z = (
                 cast.dice(street.near * 1.04, street.kerb - 0.6)
@@ -309,7 +314,7 @@ def _spot(cast: Cast) -> Point | None:
         return cast.dice(4.7, 6.7) * (-1 if cast.chance(0.5) else 1), cast.dice(kerb + 0.4, far - 0.4)
     if n < 0.42 and street.avenue:
         return cast.dice(-3.4, 3.4), cast.dice(far + 0.7, far + 2.8)
-    if n < 0.72 or not street.avenue:
+    if n < 0.66 or not street.avenue:
         z = cast.dice(far + 0.5, street.front - 0.4)
         x = cast.somewhere(z)
         return (x, z) if abs(x) > HALF + 0.3 or not street.avenue else None
@@ -317,8 +322,8 @@ def _spot(cast: Cast) -> Point | None:
 
 
 def _crowd(cast: Cast) -> None:
-    wanted = int(cast.dice(1, 6))
-    for _ in range(14):
+    wanted = int(cast.dice(1, 7))
+    for _ in range(16):
         spot = _spot(cast)
         if wanted and spot and cast.put("person", *spot, deep=0.3):
             wanted -= 1

@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw
 from .crossing_brush import Colour, Look, Number, Point, mix, shade, toned
 from .crossing_houses import house_front, house_side
 from .crossing_props import LEAVES, SEASONS
+from .crossing_trim import trim_ground, trim_houses, trim_sky
 from .crossing_weather import Mood
 
 HALF = 3.7  # half the avenue's road
@@ -32,7 +33,7 @@ ROOFS: list[Colour] = [(178, 92, 72), (120, 104, 112), (150, 84, 70), (104, 116,
 @dataclass(frozen=True)
 class Street:
     """One crossing seen from one place. `kerb` is the distance of the crossing street's near edge, `left` and
-    `right` say what stands at the far corners ("houses", "park"), `avenue` whether the street goes on there."""
+    `right` say what stands at the far corners ("houses", "park"), `avenue` whether the street goes on."""
 
     vanish: Number
     horizon: Number
@@ -109,10 +110,13 @@ def paint_stage(street: Street, size: int) -> Image.Image:
     """Sky, ground and houses, at twice the resolution and reduced: RGB, `size` x `size`."""
     stage = Stage(street, size * 2)
     _sky(stage)
+    trim_sky(stage)
     _hills(stage)
     _ground(stage)
     _road(stage)
+    trim_ground(stage)
     _blocks(stage)
+    trim_houses(stage)
     return stage.image.reduce(2)
 
 

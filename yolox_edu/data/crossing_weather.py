@@ -14,7 +14,7 @@ from .crossing_brush import Colour, Lamp, Number
 @dataclass(frozen=True)
 class Mood:
     """An hour and its weather. `tint` multiplies every colour (256 = white light); `haze` lies before far
-    things, `fog` / 256 of it at the horizon; `shadow` / 256 is how dark shadows are, `slant` how far they fall."""
+    things, `fog` / 256 of it at the horizon; `shadow` / 256 is how dark shadows are, `slant` their length."""
 
     name: str
     sky: tuple[Colour, Colour]
@@ -176,7 +176,7 @@ def develop(picture: Image.Image, rng: np.random.Generator) -> np.ndarray:
     dice = rng.integers(0, 65536, 6).tolist()
     picture = ImageChops.multiply(picture, _paper(*picture.size))
     if dice[0] < 14000:
-        picture = picture.filter(ImageFilter.BoxBlur((0.35 + dice[1] / 65536 * 0.45) * picture.width / 320))
+        picture = picture.filter(ImageFilter.BoxBlur((0.3 + dice[1] / 65536 * 0.35) * picture.width / 320))
     gain, lift = 230 + dice[2] * 52 // 65536, dice[3] * 24 // 65536 - 12
     table = [min(255, max(0, ((i - 128) * gain >> 8) + 128 + lift)) for i in range(256)]
     picture = picture.point(table * 3)
