@@ -13,7 +13,7 @@ import sys
 
 COMMANDS = {  # name: (module, what it does)
     "detect": ("yolox_edu.cli_detect", "find objects in pictures, folders, videos or a webcam"),
-    "train": ("yolox_edu.train", "train a network, from scratch or from weights"),
+    "train": ("yolox_edu.cli_train", "train a network, from scratch or from weights"),
     "evaluate": ("yolox_edu.cli_evaluate", "measure a network: COCO AP, by class and by size"),
     "data": ("yolox_edu.cli_data", "write the drawn street crossing to disk; look at any data set"),
     "export": ("yolox_edu.cli_export", "write weights in another format"),
