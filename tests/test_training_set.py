@@ -100,14 +100,14 @@ def test_workers_change_no_byte(workers):
 def test_every_box_is_a_proper_one():
     train = TrainSet(Source(), SIZE, Augment(), seed=0)
     total = 0
-    for epoch in range(20):
+    for epoch in range(10):
         for key in keys(12, epoch):
             boxes = train[key][1]["boxes"]
             total += len(boxes)
             assert (boxes >= 0).all()
             assert (boxes <= torch.tensor([128, 96, 128, 96])).all()
             assert (boxes[:, 2:] - boxes[:, :2] > 1).all()
-    assert total > 500
+    assert total > 300
 
 
 def test_without_augmentation_it_is_the_letterbox():

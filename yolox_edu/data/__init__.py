@@ -8,6 +8,7 @@ Nothing heavy is imported here; take what you need from its module:
     crossing    Crossing, the drawn street scene                    chapter 16
     coco        CocoSource, open_coco (needs pycocotools)           chapters 19, 21
     augment     Augment, mosaic, mixup, hsv, flip (needs OpenCV)    chapter 14
+    warp        one picture into its place, and its boxes           chapter 14
     training    TrainSet, RamCache, collate (needs OpenCV)          chapters 14-15
 """
 
