@@ -70,18 +70,18 @@ class Crossing:
     def __repr__(self) -> str:
         return f"Crossing(count={self.count}, seed={self.seed}, size={self.size})"
 
-    def __getitem__(self, index: int) -> tuple[np.ndarray, dict[str, Any]]:
+    def __getitem__(self, index: int | np.integer) -> tuple[np.ndarray, dict[str, Any]]:
         """Paints one picture. Raises IndexError outside 0..len - 1."""
         scene, rng = self._scene(index)
         image, seen = paint(scene, self.size, rng)
         return image, self._target(int(index), seen)
 
-    def target(self, index: int) -> dict[str, Any]:
+    def target(self, index: int | np.integer) -> dict[str, Any]:
         """The target of one picture alone, in under half the time. Raises IndexError like `source[index]`."""
         scene, _ = self._scene(index)
         return self._target(int(index), find(scene, self.size))
 
-    def _scene(self, index: int) -> tuple[Scene, np.random.Generator]:
+    def _scene(self, index: int | np.integer) -> tuple[Scene, np.random.Generator]:
         if not 0 <= index < self.count:
             raise IndexError(f"{self!r} has the pictures 0..{self.count - 1}, not {index}")
         rng = np.random.default_rng([self.seed, int(index)])

@@ -146,7 +146,7 @@ def car_side(b: Brush, look: Look) -> None:
         b.rect(-0.34, 0.8, -0.16, 0.84, shade(paint, 60))
     b.oval(front - 0.1, 0.72, 0.1, 0.1, LAMP, b.dark)
     b.rect(back + 0.01, 0.68, back + 0.12, 0.86, TAIL, b.dark)
-    b.lamp(front, 0.72, 1.1, GLOW_WHITE)
+    b.lamp(front, 0.72, 0.9, GLOW_WHITE)
     b.lamp(back, 0.76, 0.6, GLOW_RED)
     if look.chance(2, 0.12):
         b.rect(-0.5, 1.5, -0.06, 1.68, (250, 214, 80), b.dark)
@@ -198,7 +198,7 @@ def _car_face(b: Brush, paint: Colour, front: bool, half: Number, shoulder: Numb
         b.rect(-0.34, 0.46, 0.34, 0.62, shade(TYRE, 120))
         for x in (-0.66, 0.66):
             b.oval(x, 0.64, 0.16, 0.14, LAMP, b.dark)
-            b.lamp(x, 0.64, 1.2, GLOW_WHITE)
+            b.lamp(x, 0.64, 1.0, GLOW_WHITE)
     else:
         b.rect(-0.28, 0.48, 0.28, 0.64, (240, 236, 220))
         for x in (-0.7, 0.7):

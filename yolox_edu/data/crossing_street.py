@@ -71,6 +71,7 @@ class Stage:
     def __init__(self, street: Street, size: int) -> None:
         self.street, self.size = street, size
         self.u0, self.v0 = street.vanish * size, street.horizon * size
+        self.inks: dict[tuple[Colour, Number], Colour] = {}  # colours already mixed
         self.image = Image.new("RGB", (size, size))
         self.draw = ImageDraw.Draw(self.image)
 
@@ -102,8 +103,13 @@ class Stage:
 
     def ink(self, colour: Colour, depth: Number, lit: bool = False) -> Colour:
         """The colour in this light at this distance."""
-        mood = self.street.mood
-        return colour if lit else toned(colour, mood.tint, mood.haze, self.street.fog(depth))
+        if lit:
+            return colour
+        known = self.inks.get((colour, depth))
+        if known is None:
+            mood = self.street.mood
+            known = self.inks[colour, depth] = toned(colour, mood.tint, mood.haze, self.street.fog(depth))
+        return known
 
 
 def paint_stage(street: Street, size: int) -> Image.Image:

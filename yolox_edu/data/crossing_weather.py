@@ -116,7 +116,7 @@ def _glow() -> Image.Image:
     """A round spot of light, 64 x 64, brightest in the middle: (1 - r^2)^2."""
     n = np.arange(64) * 2 - 63
     near = np.clip(4096 - (n[:, None] ** 2 + n[None, :] ** 2), 0, None)  # integers: the same on any machine
-    return Image.fromarray((near * near * 200 // 4096**2).astype(np.uint8))
+    return Image.fromarray((near * near * 170 // 4096**2).astype(np.uint8))
 
 
 def add_lamps(picture: Image.Image, lamps: list[Lamp]) -> Image.Image:
