@@ -20,12 +20,12 @@ from pathlib import Path
 import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
-from reference_head import Reference  # noqa: E402  (the official head on raw predictions)
+from reference_head import Reference
 
-from yolox_edu import build  # noqa: E402
-from yolox_edu.boxes import grid, xyxy_to_cxcywh  # noqa: E402
-from yolox_edu.losses import losses  # noqa: E402
-from yolox_edu.simota import pad_targets  # noqa: E402
+from yolox_edu import build
+from yolox_edu.boxes import grid, xyxy_to_cxcywh
+from yolox_edu.losses import losses
+from yolox_edu.simota import pad_targets
 
 
 def make_batch(n: int, g: int, k: int, size: tuple[int, int], seed: int = 0):

@@ -40,7 +40,7 @@ class Logs:
         self.writer = csv.DictWriter(self.file, COLUMNS)
         self.board = _tensorboard(folder, start)
 
-    def add(self, row: dict[str, float]) -> None:
+    def add(self, row: dict[str, float | int]) -> None:
         """Append a row; the keys are among COLUMNS."""
         self.writer.writerow(row)
         self.file.flush()

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 
 import torch
 import torch.distributed as dist
+from jaxtyping import Float
+from torch import Tensor
 
 
 @contextmanager
@@ -38,3 +40,12 @@ def rank_and_world() -> tuple[int, int]:
     if dist.is_available() and dist.is_initialized():
         return dist.get_rank(), dist.get_world_size()
     return 0, 1
+
+
+def mean_over_processes(values: Float[Tensor, " terms"]) -> Float[Tensor, " terms"]:
+    """The mean of a tensor over all processes; without torchrun the tensor itself."""
+    _, world = rank_and_world()
+    if world > 1:
+        dist.all_reduce(values)
+        values /= world
+    return values

@@ -21,7 +21,7 @@ from yolox_edu.data.training import TrainSet, collate, start_worker
 from yolox_edu.logs import Logs, curves
 from yolox_edu.model import YOLOX
 from yolox_edu.optim import EMA, learning_rate, parameter_groups
-from yolox_edu.parallel import rank_and_world
+from yolox_edu.parallel import mean_over_processes, rank_and_world
 from yolox_edu.recipe import Recipe
 from yolox_edu.simota import Targets, pad_targets
 from yolox_edu.weights import description
@@ -37,7 +37,8 @@ class Trainer:
     Everything random follows from the recipe's seed, the step and the picture, so that a run which was
     stopped and resumed ends where one that was never stopped ends: bit for bit on the CPU.
 
-    `folder` receives last.pt (everything), log.csv, TensorBoard events and curves.png, from the first
+    `folder` receives last.pt (everything, after each epoch and every `save_every` steps), best.pt (the same
+    at the best AP so far), log.csv, TensorBoard events and curves.png, from the first
     process only. `after_epoch(trainer, epoch)` is called by all processes at the end of each epoch; what
     it returns, if anything, is logged as AP.
     """
@@ -52,14 +53,14 @@ class Trainer:
         workers: int = 0,
         after_epoch: Callable[[Trainer, int], float | None] | None = None,
         progress: bool = True,
+        save_every: int = 1000,
     ):
         self.recipe, self.train_set, self.folder, self.workers = recipe, train_set, Path(folder), workers
-        self.after_epoch, self.device = after_epoch, torch.device(device)
+        self.after_epoch, self.device, self.save_every = after_epoch, torch.device(device), save_every
         self.rank, self.world = rank_and_world()
         if recipe.batch % (recipe.accumulate * self.world):
-            raise ValueError(
-                f"batch {recipe.batch} cannot be shared by {self.world} processes in {recipe.accumulate} parts"
-            )
+            passes = f"{recipe.accumulate} passes of {self.world} processes"
+            raise ValueError(f"batch {recipe.batch} does not divide into {passes}")
         self.progress = progress and self.rank == 0
         self.model = model.to(self.device, memory_format=torch.channels_last).train()
         self.model.size = (recipe.size, recipe.size)
@@ -107,7 +108,11 @@ class Trainer:
                     self._report(logs, bar)
                 if epoch_ended:
                     self._end_of_epoch(row, logs)
+                elif self.step % self.save_every == 0:
+                    self._report(logs, bar)
+                    self.save()
         except KeyboardInterrupt:
+            self._report(logs, bar)
             self.save()
             raise
         finally:
@@ -115,8 +120,8 @@ class Trainer:
                 logs.close()
             if bar is not None:
                 bar.close()
+        self.save()
         if self.rank == 0:
-            self.save()
             curves(self.folder / "log.csv", self.folder / "curves.png")
 
     @property
@@ -188,13 +193,14 @@ class Trainer:
     def _report(self, logs: Logs | None, bar) -> None:
         """Write the waiting rows; stop where a loss is not finite."""
         for row, terms, files in self._waiting:
-            values = {name: term.item() for name, term in terms.items()}
+            values = dict(zip(terms, mean_over_processes(torch.stack(list(terms.values()))).tolist()))
             total = sum(values.values())
             if not abs(total) < float("inf"):
                 self._waiting.clear()
                 raise NotFinite(
-                    f"step {row['step']}: the loss is not finite ({_terms(values)}). Pictures: {', '.join(files)}. "
-                    "Look at their boxes, or lower the learning rate; the last checkpoint is from before it"
+                    f"step {row['step']}: the loss is not finite ({_terms(values)}). "
+                    f"Pictures: {', '.join(files)}. Look at their boxes, or lower the learning rate; "
+                    "the last checkpoint is from before it"
                 )
             if logs:
                 logs.add({**row, "loss": total, **values})
@@ -206,12 +212,13 @@ class Trainer:
     def _end_of_epoch(self, row: dict[str, Any], logs: Logs | None) -> None:
         ap = self.after_epoch(self, row["epoch"]) if self.after_epoch else None
         if ap is not None:
-            self.best_ap = max(ap, self.best_ap or 0.0)
             if logs:
                 logs.add({"step": row["step"], "epoch": row["epoch"], "AP": ap})
+            if ap > (self.best_ap or 0.0):
+                self.best_ap = ap
+                self.save("best.pt")
         self.model.train()
-        if self.rank == 0:
-            self.save()
+        self.save()
 
     def _bar(self, until: int):
         if not self.progress:
@@ -235,9 +242,10 @@ class Trainer:
             "best_ap": self.best_ap,
         }
 
-    def save(self) -> None:
-        """Write last.pt, whole or not at all."""
-        save_checkpoint(self.folder / "last.pt", self.state())
+    def save(self, name: str = "last.pt") -> None:
+        """Write a checkpoint, whole or not at all; the first process does. Raises CheckpointError."""
+        if self.rank == 0:
+            save_checkpoint(self.folder / name, self.state())
 
     def resume(self, path: Path) -> None:
         """Take up a run where its checkpoint left it. Raises CheckpointError where it is of another run."""
