@@ -10,7 +10,7 @@ warnings.filterwarnings("ignore", message=".*torch.cuda.amp.autocast.*", categor
 
 
 class Reference:
-    """`losses(raw, targets, size)` as the official code has it; `seen` collects its assignment per picture."""
+    """`losses(raw, targets, size)` as the official code has it; `seen` keeps its assignment, by picture."""
 
     def __init__(self, num_classes: int, use_l1: bool = False):
         self.head = yolo_head.YoloxHead(num_classes, width=0.125)

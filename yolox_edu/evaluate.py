@@ -10,7 +10,7 @@ import io
 import math
 import time
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -60,7 +60,7 @@ def _collate(items: list) -> tuple[torch.Tensor | None, list[tuple], list[str]]:
     return canvases, [known for _, known in good], [item for item in items if isinstance(item, str)]
 
 
-def class_map(names: Sequence[str], source) -> list[int | None]:
+def class_map(names: Sequence[str], source: Any) -> list[int | None]:
     """For each class of a model the COCO category id in `source`, or None where the source has no such class.
 
     Unnamed classes ("0", "1", …) of the right number are taken in the source's order. Raises ValueError
@@ -99,7 +99,7 @@ def _evaluating(model: torch.nn.Module):
 
 def predictions(
     model: YOLOX,
-    source,
+    source: Any,
     size: int | Sequence[int] | None = None,
     batch: int = 8,
     confidence: float = 0.01,
@@ -184,7 +184,7 @@ def _mean(values: np.ndarray) -> float:
 
 def evaluate(
     model: YOLOX,
-    source,
+    source: Any,
     size: int | Sequence[int] | None = None,
     batch: int = 8,
     confidence: float = 0.01,

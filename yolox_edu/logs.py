@@ -1,4 +1,4 @@
-"""What a run leaves behind beside its weights: a table, TensorBoard events, and a picture of the curves."""
+"""What a run leaves beside its weights: a table, TensorBoard events, a picture of curves. Chapter 15."""
 
 from __future__ import annotations
 

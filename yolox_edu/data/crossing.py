@@ -10,6 +10,8 @@ from __future__ import annotations
 import io
 import json
 import os
+from collections.abc import Iterable
+from contextlib import redirect_stdout
 from functools import cached_property
 from multiprocessing import get_context
 from pathlib import Path
@@ -138,8 +140,6 @@ def coco_dict(targets: list[dict[str, Any]], size: int, suffix: str = ".png") ->
 
 def coco_index(dataset: dict[str, Any]) -> COCO:
     """A pycocotools COCO over such a dict, without its chatter."""
-    from contextlib import redirect_stdout
-
     from pycocotools.coco import COCO
 
     coco = COCO()
@@ -188,7 +188,9 @@ def _write(path: Path, data: bytes) -> None:
     os.replace(part, path)
 
 
-def contact_sheet(source, indices, columns: int = 4, boxes: bool = True, scale: int = 1) -> Image.Image:
+def contact_sheet(
+    source: Any, indices: Iterable[int], columns: int = 4, boxes: bool = True, scale: int = 1
+) -> Image.Image:
     """A grid of pictures with their boxes and class names, `scale` times enlarged. See chapter 16."""
     tiles = []
     for i in indices:

@@ -8,12 +8,14 @@ Only integers reach the drawing library, so that the same numbers give the same 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from PIL import Image, ImageDraw
 
 Colour = tuple[int, int, int]
+T = TypeVar("T")
 Number = float | int  # a length, mostly in metres
 Point = tuple[Number, Number]
 
@@ -44,7 +46,7 @@ class Look:
     def __init__(self, numbers: tuple[int, ...]) -> None:
         self.numbers = numbers
 
-    def pick(self, i: int, options):
+    def pick(self, i: int, options: Sequence[T]) -> T:
         """One of `options`, chosen by the i-th number."""
         return options[self.numbers[i] % len(options)]
 
@@ -126,13 +128,15 @@ class Brush:
         """The colour as this light shows it; `lit` things shine by themselves."""
         return colour if lit else toned(colour, self.tint, self.haze, self.fog)
 
-    def poly(self, points, colour: Colour, lit: bool = False) -> None:
+    def poly(self, points: Iterable[Point], colour: Colour, lit: bool = False) -> None:
         """A filled polygon."""
         ox, oy, ux, u = self.ox, self.oy, self.ux, self.unit
         flat = [(int(ox + x * ux), int(oy - y * u)) for x, y in points]
         self.draw.polygon(flat, self.ink(colour, lit))
 
-    def solid(self, points, colour: Colour, lit: bool = False) -> None:
+    def solid(
+        self, points: Iterable[tuple[Number, Number, Number]], colour: Colour, lit: bool = False
+    ) -> None:
         """A filled polygon through points (x, y, depth), `depth` metres behind this sheet's plane."""
         self.poly([self.deep(*p) for p in points], colour, lit)
 
@@ -146,14 +150,14 @@ class Brush:
 
     def cap(
         self, x: Number, y: Number, rx: Number, ry: Number, colour: Colour, start: int = 180, end: int = 360
-    ):
+    ) -> None:
         """A part of an ellipse, cut by a straight chord; angles in degrees, 180..360 is the upper half."""
         if self.ux < 0:
             start, end = (180 - end) % 360, (180 - start) % 360
             end += 360 if end <= start else 0
         self.draw.chord(self._corners(x - rx, y - ry, x + rx, y + ry), start, end, self.ink(colour))
 
-    def line(self, points, width: Number, colour: Colour, lit: bool = False) -> None:
+    def line(self, points: Iterable[Point], width: Number, colour: Colour, lit: bool = False) -> None:
         """A line through `points`, `width` metres wide, never under about a pixel of the picture."""
         ox, oy, ux, u = self.ox, self.oy, self.ux, self.unit
         flat = [(int(ox + x * ux), int(oy - y * u)) for x, y in points]

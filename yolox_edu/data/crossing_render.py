@@ -7,12 +7,13 @@ narrower than `NARROW` pixels at side 320, is left out of the picture altogether
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from .crossing_brush import Brush, Sheet
+from .crossing_brush import Brush, Lamp, Sheet
 from .crossing_scene import ART, NOTHING, Scene, Thing
 from .crossing_street import WINTER, Street, paint_stage
 from .crossing_weather import add_lamps, add_rain, add_snow, develop
@@ -82,7 +83,9 @@ def _widened(extent, eye):
     return min(left, left + shift), max(right, right + shift), bottom, far
 
 
-def visible_things(things, sheets, size: int):
+def visible_things(
+    things: Sequence[Thing], sheets: Sequence[Sheet], size: int
+) -> tuple[list[int], list[Seen], list[Lamp]]:
     """Front to back: which things stay (indices, furthest first), what is seen of them, and their lamps."""
     covered = np.zeros((size, size), bool)
     kept, seen, lamps = [], [], []

@@ -6,6 +6,7 @@ u = vanish + x / z, v = horizon + (eye - y) / z, in sides of the picture: twice 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from PIL import Image, ImageDraw
@@ -75,7 +76,13 @@ class Stage:
         self.image = Image.new("RGB", (size, size))
         self.draw = ImageDraw.Draw(self.image)
 
-    def poly(self, points, colour: Colour, depth: Number = 12.0, lit: bool = False) -> None:
+    def poly(
+        self,
+        points: Iterable[tuple[Number, Number, Number]],
+        colour: Colour,
+        depth: Number = 12.0,
+        lit: bool = False,
+    ) -> None:
         """A polygon through points (x, z, y)."""
         n, u0, v0, eye = self.size, self.u0, self.v0, self.street.eye
         flat = [(int(u0 + x * n / z), int(v0 + (eye - y) * n / z)) for x, z, y in points]
