@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from jaxtyping import UInt8
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import DataLoader, Dataset
 
 from .augment import (
     Augment,
@@ -144,14 +144,15 @@ class TrainSet(Dataset):
 
 
 class RamCache:
-    """A source with all its decoded pictures in memory, read once, now. For sets that fit.
+    """A source with all its decoded pictures in memory, for sets that fit; read once, now, by `workers`.
 
     Forked workers share them. An unreadable picture raises its PictureError when it is asked for.
     """
 
-    def __init__(self, source: Any) -> None:
+    def __init__(self, source: Any, workers: int = 0) -> None:
         self.source, self.names, self.category_ids = source, source.names, source.category_ids
-        self._samples = [self._try(source, index) for index in range(len(source))]
+        reading = DataLoader(_Safely(source), batch_size=None, num_workers=workers, collate_fn=_as_it_is)
+        self._samples = list(reading)
 
     def __len__(self) -> int:
         return len(self._samples)
@@ -168,12 +169,25 @@ class RamCache:
         """The ground truth of the source inside."""
         return self.source.coco
 
-    @staticmethod
-    def _try(source: Any, index: int) -> Sample | PictureError:
+
+class _Safely(Dataset):
+    """A source that returns the error of a picture instead of raising it, so that others are still read."""
+
+    def __init__(self, source: Any) -> None:
+        self.source = source
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __getitem__(self, index: int) -> Sample | PictureError:
         try:
-            return source[index]
+            return self.source[index]
         except PictureError as error:
             return error
+
+
+def _as_it_is(sample: Sample | PictureError) -> Sample | PictureError:
+    return sample
 
 
 def collate(
