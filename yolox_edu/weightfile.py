@@ -119,6 +119,12 @@ def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise WeightsError(path, _cut_off(path)) from error
 
 
+def _umask() -> int:
+    mask = os.umask(0)  # the only way to read it is to set it
+    os.umask(mask)
+    return mask
+
+
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
     """A path to write to, which becomes `path` only once all is on the disk.
@@ -131,6 +137,7 @@ def atomic(path: Path) -> Iterator[Path]:
         yield partial
         with partial.open("rb+") as file:
             os.fsync(file.fileno())
+        partial.chmod(0o666 & ~_umask())  # safetensors writes files that only their owner may read
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
