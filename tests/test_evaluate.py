@@ -21,6 +21,15 @@ from yolox_edu.report import FIGURES
 IDS = (17, 18)  # COCO's cat and dog
 
 
+@pytest.fixture(autouse=True)
+def _one_thread():
+    """On a busy machine two threads that wait for each other take ten times as long as one."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 class Pictures:
     """A source in memory: grey pictures of given (height, width) with given (xyxy boxes, labels)."""
 
@@ -223,7 +232,6 @@ def test_two_processes_give_the_numbers_of_one(tmp_path):
     )
     assert (seen0, seen1) == ([1, 2, 5, 6], [3, 4, 7])  # each picture exactly once
 
-    torch.set_num_threads(1)
     source = Crossing(7, seed=3, size=96)
     rows, _, _ = predictions(talkative(), source, batch=2)
     report = json.loads(evaluate(talkative(), source, batch=2, progress=False).to_json())

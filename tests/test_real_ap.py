@@ -1,6 +1,7 @@
 """AP of the official Nano on real pictures, with our own letterbox, decoding, NMS and evaluation."""
 
 import pytest
+import torch
 
 from yolox_edu import weights
 from yolox_edu.data.coco import open_coco
@@ -15,6 +16,15 @@ ROWS = [
     ("legacy", "coco-mini", "train2017", 50, (0.2464, 0.3805, 0.2650)),
     ("legacy", "coco128", "train2017", 128, (0.3396, 0.5014, 0.3575)),
 ]
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    """On a busy machine two threads that wait for each other take ten times as long as one."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.mark.parametrize(("release", "folder", "split", "count", "official"), ROWS)
