@@ -194,8 +194,8 @@ def description(model: YOLOX) -> dict[str, Any]:
         "preset": model.preset.name,
         "num_classes": model.num_classes,
         "names": list(model.names),
-        "category_ids": list(getattr(model, "category_ids", None) or ()),
-        "size": list(getattr(model, "size", None) or (model.preset.size, model.preset.size)),
+        "category_ids": list(model.category_ids or ()),
+        "size": list(model.size),
         "legacy": is_legacy(model),
     }
 
