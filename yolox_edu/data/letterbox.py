@@ -4,7 +4,6 @@ import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
-from torch.nn import functional as F
 
 PAD = 114  #: the grey of everything that is not picture; the official code's value
 
@@ -33,8 +32,9 @@ def fit(height: int, width: int, size: tuple[int, int]) -> tuple[float, int, int
 def letterbox(image: np.ndarray | Tensor, size: tuple[int, int]) -> tuple[UInt8[Tensor, "3 H W"], float]:
     """Scale a picture to fit `size = (H, W)`, lay it top-left, fill the rest with grey 114.
 
-    Bilinear, without antialiasing, half-pixel centres: `cv2.resize(INTER_LINEAR)` to within one grey
-    level, but done by torch, so that detecting needs no OpenCV. Explained in chapter 02.
+    Bilinear, without antialiasing, half-pixel centres, in integers: what `cv2.resize(INTER_LINEAR)` does,
+    but by torch, so that detecting needs no OpenCV. The rounding matters: torch's own resize of bytes is
+    off by one in a fifth of all pixels, and that moves AP by up to 0.014. Explained in chapter 02.
 
     Args:
         image: uint8 RGB, an array `h w 3` or a tensor `3 h w`.
@@ -56,9 +56,23 @@ def letterbox(image: np.ndarray | Tensor, size: tuple[int, int]) -> tuple[UInt8[
 def _resize(picture: UInt8[Tensor, "3 h w"], height: int, width: int) -> UInt8[Tensor, "3 H W"]:
     if picture.shape[1:] == (height, width):
         return picture
-    if picture.device.type == "cpu":  # torch resizes 8-bit pictures directly, in integers, on the CPU only
-        return F.interpolate(picture[None], (height, width), mode="bilinear")[0]
-    return F.interpolate(picture[None].float(), (height, width), mode="bilinear")[0].round().to(torch.uint8)
+    (y0, y1, top, bottom), (x0, x1, left, right) = (
+        _neighbours(old, new, picture.device) for old, new in zip(picture.shape[1:], (height, width))
+    )
+    picture = picture.int()
+    lines = picture[:, :, x0] * left + picture[:, :, x1] * right  # 3 h W, times 2^11
+    upper = ((lines[:, y0] >> 4) * top[:, None]) >> 16  # 3 H W, times 2^2
+    lower = ((lines[:, y1] >> 4) * bottom[:, None]) >> 16
+    return ((upper + lower + 2) >> 2).to(torch.uint8)
+
+
+def _neighbours(old: int, new: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """For each new pixel along one side: the two old ones beside it, and their weights in 2048ths."""
+    place = ((torch.arange(new, dtype=torch.float64, device=device) + 0.5) * (old / new) - 0.5).float()
+    place = place.clamp(0, old - 1)
+    before = place.floor().long()
+    weight = ((place - before) * 2048).round().int()
+    return before, (before + 1).clamp(max=old - 1), 2048 - weight, weight
 
 
 def _channels_first(image: np.ndarray | Tensor) -> UInt8[Tensor, "3 h w"]:
