@@ -27,7 +27,7 @@ def hero() -> Image.Image:
         picture = streets[index][0][160:, :]  # 480 640 3
         tile = draw(picture, detector(picture)).resize((WIDTH, HEIGHT), Image.Resampling.LANCZOS)
         sheet.paste(tile, (place % 2 * (WIDTH + GAP), place // 2 * (HEIGHT + GAP)))
-    return sheet.quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    return sheet.quantize(256, Image.Quantize.MEDIANCUT, kmeans=2, dither=Image.Dither.NONE)
 
 
 if __name__ == "__main__":
