@@ -12,10 +12,11 @@ import pytest
 import torch
 from tiny_run import Squares, freeze_batch_norm, make_trainer
 
+from yolox_edu import build
 from yolox_edu.checkpoint import CheckpointError, load_checkpoint
 from yolox_edu.data.errors import PictureError
 from yolox_edu.logs import read_log
-from yolox_edu.optim import EMA, learning_rate, parameter_groups
+from yolox_edu.optim import EMA, learning_rate, optimizers, orthogonal, parameter_groups
 from yolox_edu.recipe import Recipe, recipe_for
 from yolox_edu.train import NotFinite, prepare
 from yolox_edu.weightfile import WeightsError
@@ -58,7 +59,7 @@ def same(a, b, path=""):
 def test_a_killed_and_resumed_run_ends_bit_identical(tmp_path):
     """SIGKILL at three random moments, with 0, 1 and 2 workers, in the middle of epochs and of saving."""
     whole = tmp_path / "whole"
-    finish(script(whole, "--epochs", 8))
+    finish(script(whole, "--epochs", 8, "--optimizer", "muon"))
     want = load_checkpoint(whole / "last.pt")
     assert want["step"] == 20
     rng = random.Random(os.urandom(8))
@@ -66,7 +67,7 @@ def test_a_killed_and_resumed_run_ends_bit_identical(tmp_path):
         folder = tmp_path / f"killed with {workers} workers"
         stops = sorted(rng.sample(range(1, 19), 2))
         for stop in stops:
-            process = script(folder, "--epochs", 8, "--workers", workers, "--resume")
+            process = script(folder, "--epochs", 8, "--optimizer", "muon", "--workers", workers, "--resume")
             while process.poll() is None and (
                 not (folder / "log.csv").exists()
                 or len((folder / "log.csv").read_text().splitlines()) <= stop
@@ -75,7 +76,7 @@ def test_a_killed_and_resumed_run_ends_bit_identical(tmp_path):
             time.sleep(rng.random() * 0.05)
             process.kill()
             process.communicate()
-        finish(script(folder, "--epochs", 8, "--workers", workers, "--resume"))
+        finish(script(folder, "--epochs", 8, "--optimizer", "muon", "--workers", workers, "--resume"))
         same(load_checkpoint(folder / "last.pt"), want, f"killed after steps {stops}: ")
         steps = [row["step"] for row in read_log(folder / "log.csv")]
         assert steps == list(range(20)), f"log.csv repeats or lacks steps: {steps}"
@@ -214,12 +215,36 @@ def test_the_average_is_the_official_one():
 
 
 def test_only_convolution_weights_decay():
-    model = make_trainer.__globals__["build"]("pico", 2)
+    model = build("pico", 2)
     decayed, free = parameter_groups(model, 5e-4)
     convs = {id(m.weight) for m in model.modules() if isinstance(m, torch.nn.Conv2d)}
     assert {id(p) for p in decayed["params"]} == convs
     assert len(decayed["params"]) + len(free["params"]) == len(list(model.parameters()))
     assert (decayed["weight_decay"], free["weight_decay"]) == (5e-4, 0.0)
+
+
+def test_muon_makes_steps_orthogonal():
+    """Against a real SVD: the same singular vectors, and all singular values near 1."""
+    for shape in ((24, 216), (96, 24), (7, 7)):
+        matrix = torch.randn(shape)
+        u, _, vt = torch.linalg.svd(matrix, full_matrices=False)
+        values = torch.diag(u.T @ orthogonal(matrix) @ vt.T)
+        assert 0.5 < values.min() <= values.max() < 1.3
+        rest = orthogonal(matrix) - u @ torch.diag(values) @ vt
+        assert rest.norm() < 1e-3 * matrix.norm()
+
+
+def test_muon_takes_filter_banks_and_adamw_the_rest():
+    model = build("nano", 2)
+    muon, adam = optimizers(model, "muon", 0.02, 0.95, 0.01)
+    names = {id(p): name for name, p in model.named_parameters()}
+    banks = {names[id(p)] for group in muon.param_groups for p in group["params"]}
+    rest = {names[id(p)] for group in adam.param_groups for p in group["params"]}
+    assert banks | rest == set(names.values())
+    assert not banks & rest
+    assert all(name.endswith("conv.weight") and ".depthwise." not in name for name in banks)
+    assert "backbone.stem.cbs.conv.weight" in banks
+    assert "head.levels.0.reg_pred.weight" in rest
 
 
 def test_official_presets_get_the_official_recipe():

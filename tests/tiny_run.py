@@ -74,6 +74,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=0)
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--accumulate", type=int, default=1)
+    parser.add_argument("--optimizer", default="sgd")
     parser.add_argument("--frozen", action="store_true")
     parser.add_argument(
         "--file-limit", type=int, help="largest file that may be written, in bytes: a full disk"
@@ -81,9 +82,8 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
     with processes("cpu") as device:
-        trainer = make_trainer(
-            args.folder, device, args.workers, epochs=args.epochs, accumulate=args.accumulate
-        )
+        changes = {"epochs": args.epochs, "accumulate": args.accumulate, "optimizer": args.optimizer}
+        trainer = make_trainer(args.folder, device, args.workers, **changes)
         if args.frozen:
             freeze_batch_norm(trainer)
         if args.resume and (args.folder / "last.pt").exists():

@@ -10,7 +10,7 @@ import torch
 from yolox_edu.weightfile import atomic, kind, read_torch
 from yolox_edu.weights import CHECKPOINT
 
-FIELDS = ("recipe", "step", "model", "ema", "ema_updates", "optimizer", "scaler", "best_ap")
+FIELDS = ("recipe", "step", "model", "ema", "ema_updates", "optimizers", "scaler", "best_ap")
 
 
 class CheckpointError(ValueError):

@@ -18,7 +18,10 @@ PICO = {
     "size": 320,
     "epochs": 6,
     "batch": 8,
-    "lr": 0.32,
+    "optimizer": "muon",
+    "lr": 0.16,
+    "momentum": 0.95,
+    "weight_decay": 0.01,
     "warmup": 0.05,
     "final": 0.2,
     "ema": 0.99,
@@ -41,6 +44,7 @@ class Recipe:
     epochs: int = 300
     batch: int = 64  # pictures a step, over all processes and accumulation
     accumulate: int = 1  # split each batch into so many forward and backward passes, to save memory
+    optimizer: str = "sgd"  # or "muon", for short runs
     lr: float = 0.01  # for 64 pictures a step; scaled with the batch
     momentum: float = 0.9
     weight_decay: float = 5e-4
@@ -61,6 +65,8 @@ class Recipe:
             raise ValueError(f"size is {self.size}, but must be a multiple of 32")
         if self.batch % self.accumulate:
             raise ValueError(f"batch {self.batch} cannot be split into {self.accumulate} equal parts")
+        if self.optimizer not in ("sgd", "muon"):
+            raise ValueError(f"optimizer is {self.optimizer!r}: choose sgd or muon")
         if self.precision not in ("fp32", "bf16", "fp16"):
             raise ValueError(f"precision is {self.precision!r}: choose fp32, bf16 or fp16")
 

@@ -20,7 +20,7 @@ from yolox_edu.checkpoint import CheckpointError, load_checkpoint, save_checkpoi
 from yolox_edu.data.training import TrainSet, collate, start_worker
 from yolox_edu.logs import Logs, curves
 from yolox_edu.model import YOLOX
-from yolox_edu.optim import EMA, learning_rate, parameter_groups
+from yolox_edu.optim import EMA, learning_rate, optimizers
 from yolox_edu.parallel import mean_over_processes, rank_and_world
 from yolox_edu.recipe import Recipe
 from yolox_edu.simota import Targets, pad_targets
@@ -67,13 +67,8 @@ class Trainer:
         self.network: nn.Module = self.model
         if self.world > 1:
             self.network = self._share(model)
-        fused = self.device.type in ("cpu", "cuda")
-        self.optimizer = torch.optim.SGD(
-            parameter_groups(self.model, recipe.weight_decay),
-            lr=recipe.peak_lr,
-            momentum=recipe.momentum,
-            nesterov=True,
-            fused=fused,
+        self.optimizers = optimizers(
+            self.model, recipe.optimizer, recipe.peak_lr, recipe.momentum, recipe.weight_decay
         )
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=recipe.precision == "fp16")
         self.ema = EMA(self.model, recipe.ema, recipe.ema_ramp)
@@ -150,8 +145,9 @@ class Trainer:
         lr = learning_rate(
             step, self.total, recipe.peak_lr, *recipe.warmup_and_final(self.total), recipe.lr_floor
         )
-        for group in self.optimizer.param_groups:
-            group["lr"] = lr
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = lr * group["share"]
         self.model.use_l1 = step >= self.total - recipe.warmup_and_final(self.total)[1]
         side, sums, files = recipe.input_size(step), {}, []
         for i in range(recipe.accumulate):
@@ -166,9 +162,10 @@ class Trainer:
                 self.scaler.scale(loss).backward()
             for name, term in terms.items():
                 sums[name] = sums.get(name, 0) + term.detach() / recipe.accumulate
-        self.scaler.step(self.optimizer)
+        for optimizer in self.optimizers:
+            self.scaler.step(optimizer)
+            optimizer.zero_grad()
         self.scaler.update()
-        self.optimizer.zero_grad()
         self.ema.update()
         row = {"step": step, "epoch": step * recipe.batch // len(self.train_set), "lr": lr, "size": side}
         row["images_per_second"] = recipe.batch / (time.perf_counter() - started)
@@ -237,7 +234,7 @@ class Trainer:
             "model": self.model.state_dict(),
             "ema": self.ema.model.state_dict(),
             "ema_updates": self.ema.updates,
-            "optimizer": self.optimizer.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             "scaler": self.scaler.state_dict(),
             "best_ap": self.best_ap,
         }
@@ -259,7 +256,8 @@ class Trainer:
         self.model.load_state_dict(state["model"])
         self.ema.model.load_state_dict(state["ema"])
         self.ema.updates = state["ema_updates"]
-        self.optimizer.load_state_dict(state["optimizer"])
+        for optimizer, its_state in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(its_state)
         self.scaler.load_state_dict(state["scaler"])
         self.step, self.best_ap = state["step"], state["best_ap"]
 
