@@ -29,7 +29,7 @@ examples:
 The folder of a run holds last.pt (everything, to resume), best.pt, weights.safetensors (the averaged
 weights, to use), log.csv, TensorBoard events, curves.png, report.json and results.png.
 """
-CROSSING = {"train": 2000, "val": 200}  # pictures drawn when --count is not given
+CROSSING = {"train": 1800, "val": 200}  # pictures drawn when --count is not given
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,10 +39,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     data.add_argument("--data", default="crossing", help="'crossing', or a folder in COCO's layout")
     data.add_argument("--train-split", default="train", help="for COCO itself train2017")
     data.add_argument("--val-split", default="val", help="for COCO itself val2017")
-    data.add_argument("--count", type=positive, help="train on so many pictures only (Crossing: 2000)")
+    data.add_argument("--count", type=positive, help="train on so many pictures only (Crossing: 1800)")
     data.add_argument("--val-count", type=positive, help="evaluate on so many pictures only (Crossing: 200)")
     data.add_argument("--cache", action="store_true", help="keep all decoded pictures in memory")
-    data.add_argument("--workers", type=int, default=2, help="processes that prepare pictures")
+    data.add_argument(
+        "--workers", type=int, help="processes that prepare pictures (default: 2; with all in memory none)"
+    )
 
     net = parser.add_argument_group("network")
     net.add_argument("--preset", choices=list(PRESETS), default="pico", help="the size of the network")
@@ -96,6 +98,8 @@ def _run(args: argparse.Namespace, device: torch.device) -> None:
         k: getattr(args, k) for k in ("size", "epochs", "batch", "accumulate", "lr", "precision", "seed")
     }
     recipe, augment = recipe_for(model.preset.name, **{k: v for k, v in wanted.items() if v is not None})
+    in_memory = isinstance(source, RamCache)
+    workers = args.workers if args.workers is not None else 0 if in_memory else 2
     train_set = TrainSet(source, (recipe.size, recipe.size), augment, recipe.seed)
     trainer = Trainer(
         model,
@@ -103,7 +107,7 @@ def _run(args: argparse.Namespace, device: torch.device) -> None:
         recipe,
         args.out,
         device,
-        args.workers,
+        workers,
         after_epoch=_evaluation(args, val),
         progress=not args.quiet,
         save_every=args.save_every,
@@ -129,7 +133,7 @@ def _sources(args: argparse.Namespace) -> tuple[Any, Any]:
     source = open_source(args.data, args.train_split, args.count, CROSSING["train"])
     val = open_source(args.data, args.val_split, args.val_count, CROSSING["val"])
     if args.cache or args.data == "crossing":
-        source = RamCache(source, args.workers)
+        source = RamCache(source, 2 if args.workers is None else args.workers)
     return source, val
 
 

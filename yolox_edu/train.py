@@ -27,7 +27,7 @@ from yolox_edu.simota import Targets, pad_targets
 from yolox_edu.weights import description
 
 
-class NotFinite(RuntimeError):
+class NotFinite(ValueError):
     """The loss became NaN or infinite; the message names the step, the terms and the pictures."""
 
 
