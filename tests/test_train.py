@@ -248,7 +248,7 @@ def test_muon_takes_filter_banks_and_adamw_the_rest():
 
 
 def test_official_presets_get_the_official_recipe():
-    recipe, augment = recipe_for("s")
+    recipe, augment = recipe_for("s", 118_287)
     assert (recipe.size, recipe.epochs, recipe.batch, recipe.lr, recipe.multiscale) == (
         640,
         300,
@@ -258,9 +258,19 @@ def test_official_presets_get_the_official_recipe():
     )
     assert recipe.warmup_and_final(30000) == (500, 1500)
     assert (augment.mixup, augment.scale) == (1.0, (0.1, 2.0))
-    recipe, augment = recipe_for("nano", epochs=10)
+    recipe, augment = recipe_for("nano", 1000, epochs=10)
     assert (recipe.size, recipe.epochs, recipe.multiscale) == (416, 10, (10, 20))
     assert (augment.mixup, augment.mosaic, augment.scale) == (0.0, 0.5, (0.5, 1.5))
+
+
+def test_the_recipe_of_minutes_scales_with_the_set():
+    few, augment = recipe_for("pico", 120)
+    assert (few.epochs, few.steps(120), augment.mosaic) == (45, 675, 0.5)
+    many, augment = recipe_for("pico", 1800)
+    assert (many.epochs, many.steps(1800), augment.mosaic) == (3, 675, 0.0)
+    assert many.ema == pytest.approx(1 - 1 / 75)
+    long, _ = recipe_for("pico", 1800, epochs=1000, size=256)
+    assert (long.ema, long.ema_ramp, long.size, long.multiscale) == (0.9998, 2000.0, 256, (8, 8))
 
 
 def test_sizes_change_every_ten_steps_within_the_range():

@@ -97,7 +97,9 @@ def _run(args: argparse.Namespace, device: torch.device) -> None:
     wanted = {
         k: getattr(args, k) for k in ("size", "epochs", "batch", "accumulate", "lr", "precision", "seed")
     }
-    recipe, augment = recipe_for(model.preset.name, **{k: v for k, v in wanted.items() if v is not None})
+    recipe, augment = recipe_for(
+        model.preset.name, len(source), **{k: v for k, v in wanted.items() if v is not None}
+    )
     in_memory = isinstance(source, RamCache)
     workers = args.workers if args.workers is not None else 0 if in_memory else 2
     train_set = TrainSet(source, (recipe.size, recipe.size), augment, recipe.seed)

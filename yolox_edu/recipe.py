@@ -14,22 +14,6 @@ from yolox_edu.data.augment import Augment
 Key = tuple[int, int, bool]  # index of a picture, epoch, whether mosaic is on
 
 
-PICO = {
-    "size": 320,
-    "epochs": 6,
-    "batch": 8,
-    "optimizer": "muon",
-    "lr": 0.16,
-    "momentum": 0.95,
-    "weight_decay": 0.01,
-    "warmup": 0.05,
-    "final": 0.2,
-    "ema": 0.99,
-    "ema_ramp": 100.0,
-    "multiscale": (10, 10),
-}
-
-
 @dataclass(frozen=True)
 class Recipe:
     """The official recipe, in numbers that scale with the length of the run.
@@ -120,22 +104,48 @@ class Recipe:
         return cls(**{**values, "multiscale": tuple(values["multiscale"])})
 
 
-def recipe_for(preset: str, **changes: Any) -> tuple[Recipe, Augment]:
-    """The recipe and the augmentation that suit a preset; `changes` replace single values of the recipe.
+def recipe_for(preset: str, pictures: int, **changes: Any) -> tuple[Recipe, Augment]:
+    """The recipe and the augmentation that suit a preset and a set of so many pictures.
 
-    The official presets get the official recipe. "pico" gets one for minutes on a CPU: see chapter 16.
+    `changes` replace single values of the recipe. The official presets get the official recipe; "pico"
+    gets `minutes`, for a CPU.
     """
     if preset == "pico":
-        recipe = Recipe(**PICO, precision="bf16" if fast_bf16() else "fp32")
-        augment = replace(Augment.for_preset("pico"), mosaic=0.5)
-    else:
-        small = preset in ("nano", "tiny")
-        recipe = Recipe(size=416 if small else 640, multiscale=(10, 20) if small else (15, 25))
-        augment = Augment.for_preset(preset)
-    if "size" in changes and "multiscale" not in changes:  # five steps of 32 either way, if at all
-        side, varies = changes["size"] // 32, recipe.multiscale[0] < recipe.multiscale[1]
-        changes["multiscale"] = (max(1, side - 5), side + 5) if varies else (side, side)
-    return replace(recipe, **changes), augment
+        return minutes(pictures, **changes)
+    small = preset in ("nano", "tiny")
+    recipe = Recipe(size=416 if small else 640, multiscale=(10, 20) if small else (15, 25))
+    if "size" in changes:  # five steps of 32 either way
+        side = changes["size"] // 32
+        changes = {"multiscale": (max(1, side - 5), side + 5), **changes}
+    return replace(recipe, **changes), Augment.for_preset(preset)
+
+
+def minutes(pictures: int, **changes: Any) -> tuple[Recipe, Augment]:
+    """The recipe for minutes on a CPU. Chapter 16 measures what each part of it is worth.
+
+    Each picture is seen as often as makes 5,400 in all. What the official recipe counts in steps (the
+    moving average) becomes a share of the run. Muon makes the most of few steps. Mosaic is for pictures
+    that are seen often: below ten times it only makes the task harder.
+    """
+    size, epochs = changes.pop("size", 320), changes.pop("epochs", max(1, round(5400 / pictures)))
+    recipe = Recipe(
+        size=size,
+        epochs=epochs,
+        batch=changes.pop("batch", 8),
+        optimizer="muon",
+        lr=0.16,
+        momentum=0.95,
+        weight_decay=0.01,
+        warmup=0.05,
+        final=0.15,
+        multiscale=(size // 32, size // 32),
+        precision="bf16" if fast_bf16() else "fp32",
+    )
+    span = max(1.0, recipe.steps(pictures) / 9)  # steps that the moving average reaches back over
+    recipe = replace(recipe, ema=min(0.9998, 1 - 1 / span), ema_ramp=min(2000.0, span))
+    return replace(recipe, **changes), replace(
+        Augment.for_preset("pico"), mosaic=0.5 if epochs >= 10 else 0.0
+    )
 
 
 def fast_bf16() -> bool:
