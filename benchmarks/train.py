@@ -30,7 +30,7 @@ from yolox_edu import build
 from yolox_edu.data.crossing import Crossing
 from yolox_edu.data.training import RamCache, TrainSet
 from yolox_edu.evaluate import evaluate
-from yolox_edu.recipe import Recipe, recipe_for
+from yolox_edu.recipe import Recipe, best_precision, recipe_for
 from yolox_edu.train import Trainer
 
 SIDE = 320
@@ -91,7 +91,8 @@ class Clock:
 def contestant(name: str, names, args):
     """One of the three: (model, recipe, augmentation)."""
     if name == "ours":
-        changes = {"epochs": args.epochs} if args.epochs else {}
+        changes = {"precision": best_precision(torch.device("cpu"))}
+        changes |= {"epochs": args.epochs} if args.epochs else {}
         return build("pico", len(names), names), *recipe_for("pico", args.pictures, **changes)
     _, augment = recipe_for("nano", args.pictures)
     recipe = Recipe(size=SIDE, epochs=args.official_epochs, batch=16, multiscale=(SIDE // 32,) * 2)

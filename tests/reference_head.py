@@ -1,12 +1,9 @@
 """The official head's assignment and losses (pixeltable-yolox) on raw predictions: an independent truth."""
 
-import warnings
-
 import pytest
 import torch
 
 yolo_head = pytest.importorskip("yolox.models.yolo_head", reason="pixeltable-yolox is not installed")
-warnings.filterwarnings("ignore", message=".*torch.cuda.amp.autocast.*", category=FutureWarning)
 
 
 class Reference:

@@ -15,7 +15,7 @@ from yolox_edu.data.training import RamCache, TrainSet
 from yolox_edu.evaluate import evaluate
 from yolox_edu.model import PRESETS, YOLOX, build
 from yolox_edu.parallel import processes, rank_and_world
-from yolox_edu.recipe import recipe_for
+from yolox_edu.recipe import best_precision, recipe_for
 from yolox_edu.train import Trainer
 
 EPILOG = """\
@@ -94,9 +94,8 @@ def _run(args: argparse.Namespace, device: torch.device) -> None:
     first = rank_and_world()[0] == 0
     source, val = _sources(args)
     model = _model(args, source)
-    wanted = {
-        k: getattr(args, k) for k in ("size", "epochs", "batch", "accumulate", "lr", "precision", "seed")
-    }
+    wanted = {k: getattr(args, k) for k in ("size", "epochs", "batch", "accumulate", "lr", "seed")}
+    wanted["precision"] = args.precision or best_precision(device)
     recipe, augment = recipe_for(
         model.preset.name, len(source), **{k: v for k, v in wanted.items() if v is not None}
     )
@@ -172,6 +171,16 @@ def _summary(trainer: Trainer, source: Any, val: Any) -> str:
         f"{len(source):,} pictures to learn from, {len(val):,} to be measured on; {recipe.epochs} epochs at "
         f"{recipe.size} x {recipe.size}, {recipe.batch} a step, {trainer.total:,} steps, {recipe.precision}"
         + (f"; going on at step {trainer.step:,}" if trainer.step else "")
+        + _left_out(getattr(source, "source", source))
+    )
+
+
+def _left_out(source: Any) -> str:
+    """What of the annotations cannot be learnt from, counted, with the first few by name."""
+    dropped = getattr(source, "dropped", ())
+    few = "; ".join(f"{file}, annotation {number}: {why}" for file, number, why in dropped[:3])
+    return (
+        f"\n{len(dropped)} boxes are left out ({few}{'; ...' if len(dropped) > 3 else ''})" if dropped else ""
     )
 
 

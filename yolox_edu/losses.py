@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from yolox_edu.boxes import decode_boxes, grid, iou
@@ -33,20 +33,17 @@ def losses(
         raw = raw.float()
         cells, strides = grid(size, raw.device)
         found = assign(raw, targets, size, cells, strides)
-        first, classes = raw.split(
-            (5, raw.shape[2] - 5), dim=2
-        )  # n a 5, n a k: cheaper backwards than slices
-        first_p, classes_p = rows(first, found.cell), rows(classes, found.cell)  # n p 5, n p k
+        objectness, raw_p = _pick(raw, found.cell)  # n a, n p d
         cell, stride = cells[found.cell], strides[found.cell]  # n p 2, n p 1
         wanted = rows(targets.boxes, found.truth)  # n p 4
         label = targets.labels.gather(1, found.truth)  # n p
 
-        overlap = iou(decode_boxes(first_p, cell, stride), wanted)
+        overlap = iou(decode_boxes(raw_p, cell, stride), wanted)
         # Binary cross-entropy of a logit x with target t is softplus(x) - t x: everything for t = 0 first,
         # then a correction where t is not 0. So no tensor of targets is made.
-        true_class = classes_p.gather(2, label[..., None])[..., 0]  # n p
-        of_class = F.softplus(classes_p).sum(-1) - found.iou * true_class
-        of_object = F.softplus(first[..., 4]).sum() - _sum(first_p[..., 4], found.positive)
+        true_class = raw_p[..., 5:].gather(2, label[..., None])[..., 0]  # n p
+        of_class = F.softplus(raw_p[..., 5:]).sum(-1) - found.iou * true_class
+        of_object = F.softplus(objectness).sum() - _sum(raw_p[..., 4], found.positive)
         terms = {
             "box": _sum(BOX_WEIGHT * (1 - overlap**2), found.positive),
             "objectness": of_object,
@@ -55,7 +52,7 @@ def losses(
         if use_l1:
             position = wanted[..., :2] / stride - cell
             log_size = (wanted[..., 2:] / stride + 1e-8).log()
-            distance = (first_p[..., :4] - torch.cat((position, log_size), dim=-1)).abs().sum(-1)
+            distance = (raw_p[..., :4] - torch.cat((position, log_size), dim=-1)).abs().sum(-1)
             terms["l1"] = _sum(distance, found.positive)
         count = positives(found.positive)
         return {name: term / count for name, term in terms.items()}
@@ -72,6 +69,20 @@ def positives(positive: Tensor) -> Float[Tensor, ""]:
         dist.all_reduce(count)
         return count.clamp(min=1) / dist.get_world_size()
     return count.clamp(min=1)
+
+
+def _pick(
+    raw: Float[Tensor, "n a d"], cell: Int[Tensor, "n p"]
+) -> tuple[Float[Tensor, "n a"], Float[Tensor, "n p d"]]:
+    """The objectness logits of all cells and the whole rows of some.
+
+    In one gather, so that backwards the gradient, of raw's size and mostly zero, is written once, not twice.
+    """
+    n, a, d = raw.shape
+    every = torch.arange(4, a * d, d, device=raw.device).expand(n, -1)  # n a
+    some = cell[..., None] * d + torch.arange(d, device=raw.device)  # n p d
+    picked = raw.flatten(1).gather(1, torch.cat((every, some.flatten(1)), dim=1))
+    return picked[:, :a], picked[:, a:].view(n, -1, d)
 
 
 def _sum(values: Tensor, positive: Tensor) -> Tensor:

@@ -139,7 +139,6 @@ def minutes(pictures: int, **changes: Any) -> tuple[Recipe, Augment]:
         warmup=0.05,
         final=0.15,
         multiscale=(size // 32, size // 32),
-        precision="bf16" if fast_bf16() else "fp32",
     )
     span = max(1.0, recipe.steps(pictures) / 9)  # steps that the moving average reaches back over
     recipe = replace(recipe, ema=min(0.9998, 1 - 1 / span), ema_ramp=min(2000.0, span))
@@ -148,7 +147,15 @@ def minutes(pictures: int, **changes: Any) -> tuple[Recipe, Augment]:
     )
 
 
-def fast_bf16() -> bool:
-    """Whether this CPU multiplies bfloat16 in hardware; where it does not, float32 is quicker."""
-    able = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
-    return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
+def best_precision(device: torch.device) -> str:
+    """The quickest precision that trains as well: bfloat16 where the hardware multiplies it, else float32.
+
+    On a GPU without bfloat16 it is float16, whose gradients need scaling. On a CPU that only emulates
+    bfloat16 float32 is quicker.
+    """
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
+    if device.type == "cpu" and hasattr(torch.cpu, "get_capabilities"):
+        able = torch.cpu.get_capabilities()
+        return "bf16" if able.get("avx512_bf16") or able.get("amx_bf16") else "fp32"
+    return "fp32"
