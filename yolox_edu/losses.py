@@ -86,4 +86,4 @@ def _pick(
 
 
 def _sum(values: Tensor, positive: Tensor) -> Tensor:
-    return torch.where(positive, values, 0.0).sum()
+    return values.masked_fill(~positive, 0).sum()

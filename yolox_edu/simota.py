@@ -63,7 +63,7 @@ def pad_targets(
     boxes = torch.stack([F.pad(t["boxes"].float(), (0, 0, 0, most - len(t["boxes"]))) for t in targets])
     labels = torch.stack([F.pad(t["labels"].long(), (0, most - len(t["labels"]))) for t in targets])
     valid = usable(boxes, size)  # padding has no area
-    boxes = torch.where(valid[..., None], xyxy_to_cxcywh(boxes), 0.0)  # no NaN goes further
+    boxes = xyxy_to_cxcywh(boxes).masked_fill(~valid[..., None], 0)  # no NaN goes further
     return Targets(boxes, labels, valid)
 
 
@@ -95,24 +95,26 @@ def candidate_cells(
     holds the centre, or 2 x 2 where the centre falls on a corner between cells.
     """
     around = torch.arange(-1, 2, device=boxes.device)
-    slots, start = [], 0
-    for stride in STRIDES:
-        rows, columns = size[0] // stride, size[1] // stride
-        x = (boxes[..., 0:1] / stride).floor().long() + around  # n g 3: columns
-        y = (boxes[..., 1:2] / stride).floor().long() + around  # n g 3: rows
-        x_near = _near(boxes[..., 0:1], x, stride) & (x >= 0) & (x < columns) & valid[..., None]
-        y_near = _near(boxes[..., 1:2], y, stride) & (y >= 0) & (y < rows)
-        cell = start + y[..., :, None] * columns + x[..., None, :]  # n g 3 3
-        near = y_near[..., :, None] & x_near[..., None, :]
-        slots.append(torch.where(near, cell, -1).flatten(1))  # n 9·g
-        start += rows * columns
-    mask = torch.zeros(len(boxes), start + 1, dtype=torch.bool, device=boxes.device)
-    slot = torch.cat(slots, dim=1)  # n 27·g
-    mask.scatter_(1, torch.where(slot < 0, start, slot), True)  # the last column takes what is not near
-    return mask[:, :start]
+    stride = 2 ** torch.arange(3, 6, device=boxes.device)[:, None]  # 8, 16, 32, made where it is used: 3 1
+    rows, columns = size[0] // stride, size[1] // stride  # 3 1
+    areas = (rows * columns)[:, :, None]  # 3 1 1
+    start = areas.cumsum(0) - areas  # where a level's cells begin: 3 1 1
+
+    centre_x, centre_y = boxes[..., 0, None, None], boxes[..., 1, None, None]  # n g 1 1
+    x = (centre_x / stride).floor().long() + around  # n g 3 3: three columns on each of three levels
+    y = (centre_y / stride).floor().long() + around  # n g 3 3: rows
+    x_near = _near(centre_x, x, stride) & (x >= 0) & (x < columns)
+    y_near = _near(centre_y, y, stride) & (y >= 0) & (y < rows) & valid[..., None, None]
+    near = y_near[..., :, None] & x_near[..., None, :]  # n g 3 3 3
+    cell = start + y[..., :, None] * columns[..., None] + x[..., None, :]
+
+    a = sum((size[0] // s) * (size[1] // s) for s in STRIDES)
+    mask = torch.zeros(len(boxes), a + 1, dtype=torch.bool, device=boxes.device)
+    mask.scatter_(1, cell.masked_fill(~near, a).flatten(1), True)  # the last column takes what is not near
+    return mask[:, :a]
 
 
-def _near(centre: Tensor, cell: Tensor, stride: int | Tensor) -> Tensor:
+def _near(centre: Tensor, cell: Tensor, stride: Tensor) -> Tensor:
     """Written as the official code does it, to round as it does when a distance is just 1.5 strides."""
     cell_centre, reach = (cell + 0.5) * stride, RADIUS * stride
     return (cell_centre - (centre - reach) > 0) & ((centre + reach) - cell_centre > 0)
@@ -123,7 +125,7 @@ def compact(mask: Bool[Tensor, "n a"], m: int) -> tuple[Int[Tensor, "n m"], Bool
 
     Like `nonzero`, but of a size known beforehand, so that a GPU need not report back.
     """
-    place = torch.where(mask, mask.cumsum(1) - 1, m)  # the m-th slot collects the rest
+    place = (mask.cumsum(1) - 1).masked_fill(~mask, m)  # the m-th slot collects the rest
     indices = torch.arange(mask.shape[1], device=mask.device).expand_as(mask)
     packed = indices.new_zeros(len(mask), m + 1).scatter_(1, place, indices)[:, :m]
     return packed, torch.arange(m, device=mask.device) < mask.sum(1, keepdim=True)
@@ -185,12 +187,12 @@ def assign(
     pair = targets.valid[:, :, None] & there[:, None]  # n g m: neither is padding
 
     overlap = iou(targets.boxes[:, :, None], decode_boxes(raw, cell_xy, stride)[:, None])
-    overlap = torch.where(pair, overlap, 0.0)
+    overlap = overlap.masked_fill(~pair, 0)
     near_x = _near(targets.boxes[:, :, None, 0], cell_xy[:, None, :, 0], stride[:, None, :, 0])
     near_y = _near(targets.boxes[:, :, None, 1], cell_xy[:, None, :, 1], stride[:, None, :, 0])
     cost = class_cost(raw, targets.labels) - IOU_WEIGHT * (overlap + 1e-8).log()
     cost = cost + OUTSIDE * ~(near_x & near_y)
-    positive, truth = match(torch.where(pair, cost, torch.inf), overlap)
+    positive, truth = match(cost.masked_fill(~pair, torch.inf), overlap)
 
     slot, positive = compact(positive, min(TOP * g, m))
     truth = truth.gather(1, slot)
