@@ -2,6 +2,7 @@
 
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -80,6 +81,20 @@ def test_a_killed_and_resumed_run_ends_bit_identical(tmp_path):
         same(load_checkpoint(folder / "last.pt"), want, f"killed after steps {stops}: ")
         steps = [row["step"] for row in read_log(folder / "log.csv")]
         assert steps == list(range(20)), f"log.csv repeats or lacks steps: {steps}"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="no signals to send")
+def test_ctrl_c_finishes_the_step_and_saves_it(tmp_path):
+    process = script(tmp_path, "--epochs", 40, "--save-every", 1000)
+    while not (tmp_path / "log.csv").exists() or len((tmp_path / "log.csv").read_text().splitlines()) < 3:
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert "KeyboardInterrupt" in err.decode()
+    assert load_checkpoint(tmp_path / "last.pt")["step"] == len(read_log(tmp_path / "log.csv"))
 
 
 @pytest.mark.slow

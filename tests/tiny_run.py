@@ -46,7 +46,7 @@ class Squares:
         return image, target
 
 
-def make_trainer(folder: Path, device="cpu", workers: int = 0, source=None, **changes) -> Trainer:
+def make_trainer(folder: Path, device="cpu", workers=0, source=None, save_every=1, **changes) -> Trainer:
     """A trainer of a pico network on squares: 10 pictures, 3 epochs of 2.5 steps."""
     values = dict(
         size=64, epochs=3, batch=4, lr=0.1, final=0.3, warmup=0.2, multiscale=(1, 3), ema=0.9, ema_ramp=5.0
@@ -56,7 +56,7 @@ def make_trainer(folder: Path, device="cpu", workers: int = 0, source=None, **ch
     train_set = TrainSet(source, (64, 64), Augment(mosaic=0.5, mixup=0.5), seed=0)
     model = build("pico", 2, source.names)
     recipe = Recipe(**{**values, **changes})
-    return Trainer(model, train_set, recipe, folder, device, workers, progress=False, save_every=1)
+    return Trainer(model, train_set, recipe, folder, device, workers, progress=False, save_every=save_every)
 
 
 def freeze_batch_norm(trainer: Trainer) -> None:
@@ -75,6 +75,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--accumulate", type=int, default=1)
     parser.add_argument("--optimizer", default="sgd")
+    parser.add_argument("--save-every", type=int, default=1)
     parser.add_argument("--frozen", action="store_true")
     parser.add_argument(
         "--file-limit", type=int, help="largest file that may be written, in bytes: a full disk"
@@ -83,6 +84,7 @@ def main() -> None:
     torch.set_num_threads(1)
     with processes("cpu") as device:
         changes = {"epochs": args.epochs, "accumulate": args.accumulate, "optimizer": args.optimizer}
+        changes["save_every"] = args.save_every
         trainer = make_trainer(args.folder, device, args.workers, **changes)
         if args.frozen:
             freeze_batch_norm(trainer)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -33,6 +35,30 @@ def processes(device: str | None = None) -> Iterator[torch.device]:
     finally:
         if world > 1:
             dist.destroy_process_group()
+
+
+@contextmanager
+def stop_requests() -> Iterator[list[int]]:
+    """Ctrl-C and SIGTERM fill the list instead of stopping Python at once; a second one does stop it.
+
+    So a step is finished and saved before the run ends. Without effect outside the main thread.
+    """
+    asked: list[int] = []
+
+    def note(number: int, frame: object) -> None:
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield asked
+        return
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def rank_and_world() -> tuple[int, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from yolox_edu.data.training import TrainSet, collate, start_worker
 from yolox_edu.logs import Logs, curves
 from yolox_edu.model import YOLOX
 from yolox_edu.optim import EMA, learning_rate, optimizers
-from yolox_edu.parallel import mean_over_processes, rank_and_world
+from yolox_edu.parallel import mean_over_processes, rank_and_world, stop_requests
 from yolox_edu.recipe import Recipe
 from yolox_edu.simota import Targets, pad_targets
 from yolox_edu.weights import description
@@ -86,13 +86,19 @@ class Trainer:
     # ---- one step
 
     def run(self, until: int | None = None) -> None:
-        """Train from the current step to the end (or to the step `until`)."""
+        """Train from the current step to the end (or to the step `until`).
+
+        Ctrl-C or SIGTERM ends it after the step at hand, which is saved; then KeyboardInterrupt is raised.
+        """
         until = self.total if until is None else min(until, self.total)
         logs = Logs(self.folder, self.step) if self.rank == 0 else None
         bar = self._bar(until)
         passes = iter(self._loader(until))
         pictures = len(self.train_set)
-        try:
+        with stop_requests() as asked, ExitStack() as stack:
+            for resource in (logs, bar):
+                if resource is not None:
+                    stack.callback(resource.close)
             while self.step < until:
                 row = self._train_step(passes)
                 self.step += 1
@@ -103,19 +109,11 @@ class Trainer:
                     self._report(logs, bar)
                 if epoch_ended:
                     self._end_of_epoch(row, logs)
-                elif self.step % self.save_every == 0:
+                elif asked or self.step % self.save_every == 0:
                     self._report(logs, bar)
                     self.save()
-        except KeyboardInterrupt:
-            self._report(logs, bar)
-            self.save()
-            raise
-        finally:
-            if logs:
-                logs.close()
-            if bar is not None:
-                bar.close()
-        self.save()
+                if asked:
+                    raise KeyboardInterrupt
         if self.rank == 0:
             curves(self.folder / "log.csv", self.folder / "curves.png")
 
