@@ -157,7 +157,8 @@ def test_an_unreadable_picture_is_named_and_replaced(tmp_path):
 
 @pytest.mark.slow
 def test_it_learns_and_the_average_follows(tmp_path):
-    finish(script(tmp_path, "--epochs", 40, "--accumulate", 2))
+    options = ("--epochs", 40, "--accumulate", 2, "--optimizer", "muon", "--lr", 0.4, "--one-size")
+    finish(script(tmp_path, *options))
     rows = read_log(tmp_path / "log.csv")
     assert [row["step"] for row in rows] == list(range(100))
     first, last = (np.mean([r["loss"] - r.get("l1", 0) for r in part]) for part in (rows[:10], rows[-10:]))

@@ -75,6 +75,8 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--accumulate", type=int, default=1)
     parser.add_argument("--optimizer", default="sgd")
+    parser.add_argument("--lr", type=float, default=0.1)
+    parser.add_argument("--one-size", action="store_true", help="no multi-scale")
     parser.add_argument("--save-every", type=int, default=1)
     parser.add_argument("--frozen", action="store_true")
     parser.add_argument(
@@ -84,7 +86,8 @@ def main() -> None:
     torch.set_num_threads(1)
     with processes("cpu") as device:
         changes = {"epochs": args.epochs, "accumulate": args.accumulate, "optimizer": args.optimizer}
-        changes["save_every"] = args.save_every
+        changes |= {"save_every": args.save_every, "lr": args.lr}
+        changes |= {"multiscale": (2, 2)} if args.one_size else {}
         trainer = make_trainer(args.folder, device, args.workers, **changes)
         if args.frozen:
             freeze_batch_norm(trainer)
