@@ -257,6 +257,9 @@ def test_finetuning_takes_all_but_the_classes(model, tmp_path):
     again, fresh = load_for_finetune(tmp_path / "w.pth", 2)  # also if the number happens to be the same
     assert len(fresh) == 6
     assert not torch.equal(again.state_dict()[fresh[0]], source[fresh[0]])
+    same, fresh = load_for_finetune(tmp_path / "w.pth", 2, names=load(tmp_path / "w.pth").names)
+    assert fresh == []
+    assert torch.equal(same.head.levels[0].cls_pred.weight, source["head.levels.0.cls_pred.weight"])
 
 
 def test_a_failed_write_leaves_the_old_file(model, tmp_path, monkeypatch):

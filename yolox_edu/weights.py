@@ -276,13 +276,15 @@ def load_for_finetune(
 ) -> tuple[YOLOX, list[str]]:
     """A model for other classes that starts from the weights in `path` (as for `load`). Chapter 21.
 
-    Everything is taken but the last convolution of the class branches, which starts afresh. Returns the
-    model in training mode and the names of the tensors that were not taken. Official weights leave the
-    stem's weights 255 times larger than a fresh stem's, so that training hardly moves them.
+    Everything is taken. Only if `names` are not just those of the weights, the last convolution of the
+    class branches starts afresh. Returns the model in training mode and the names of the tensors that
+    were not taken. Official weights leave the stem's weights 255 times larger than a fresh stem's, so that
+    training hardly moves them.
     """
     source = load(path, legacy)
     model = build(source.preset.name, num_classes, names)
-    fresh = {key: tensor for key, tensor in model.state_dict().items() if ".cls_pred." in key}
+    other = names is None or tuple(names) != source.names
+    fresh = {key: tensor for key, tensor in model.state_dict().items() if other and ".cls_pred." in key}
     model.load_state_dict({**source.state_dict(), **fresh})
     if is_legacy(source):
         model.backbone.stem.register_forward_pre_hook(normalise)
