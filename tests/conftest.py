@@ -34,3 +34,12 @@ def shared() -> Path:
 def _same_start():
     """Each test starts from the same random state, so that its order in the run changes nothing."""
     torch.manual_seed(0)
+
+
+@pytest.fixture
+def one_thread():
+    """On a busy machine two threads that wait for each other take ten times as long as one."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)

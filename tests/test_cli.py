@@ -15,14 +15,7 @@ from yolox_edu import weights
 from yolox_edu.__main__ import COMMANDS, main
 from yolox_edu.data.crossing import Crossing
 
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    """On a busy machine two threads that wait for each other take ten times as long as one."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

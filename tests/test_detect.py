@@ -17,13 +17,7 @@ from yolox_edu.draw import COLOURS, draw, ink
 EXIF_ORIENTATION = 0x0112
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    """On a busy machine two threads that wait for each other take ten times as long as one."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def street(height, width, box):

@@ -13,7 +13,7 @@ from planted import planted_model
 
 import yolox_edu
 from yolox_edu.data import PictureError
-from yolox_edu.data.coco import coco_index
+from yolox_edu.data.coco_json import coco_index
 from yolox_edu.data.crossing import Crossing
 from yolox_edu.evaluate import class_map, evaluate, predictions
 from yolox_edu.report import FIGURES
@@ -21,13 +21,7 @@ from yolox_edu.report import FIGURES
 IDS = (17, 18)  # COCO's cat and dog
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    """On a busy machine two threads that wait for each other take ten times as long as one."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 class Pictures:

@@ -1,7 +1,6 @@
 """AP of the official Nano on real pictures, with our own letterbox, decoding, NMS and evaluation."""
 
 import pytest
-import torch
 
 from yolox_edu import weights
 from yolox_edu.data.coco import open_coco
@@ -18,13 +17,7 @@ ROWS = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    """On a busy machine two threads that wait for each other take ten times as long as one."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.mark.parametrize(("release", "folder", "split", "count", "official"), ROWS)

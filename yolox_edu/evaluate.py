@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from yolox_edu.boxes import decode, nms
 from yolox_edu.data import PictureError
-from yolox_edu.data.coco import coco_index
+from yolox_edu.data.coco_json import coco_index
 from yolox_edu.data.letterbox import boxes_to_picture, letterbox
 from yolox_edu.detect import input_size
 from yolox_edu.model import YOLOX

@@ -5,7 +5,6 @@ A *source* is what training, evaluation and detection take: `len(source)`, `sour
 """
 
 import contextlib
-import io
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,7 +14,7 @@ import numpy as np
 from jaxtyping import UInt8
 from pycocotools.coco import COCO
 
-from .coco_json import _few, box_fault, read_coco_json
+from .coco_json import _few, box_fault, coco_index, read_coco_json
 from .errors import DatasetError, PictureError
 from .picture import read_picture
 
@@ -132,15 +131,6 @@ class CocoSource:
                 f"{self.images_dir}: {len(missing)} of the {len(self.files)} pictures that "
                 f"{self.annotations} names are missing: {_few(missing)}"
             )
-
-
-def coco_index(data: dict[str, Any]) -> COCO:
-    """A `COCO` object over parsed annotations, without pycocotools' printing."""
-    coco = COCO()
-    coco.dataset = data
-    with contextlib.redirect_stdout(io.StringIO()):
-        coco.createIndex()
-    return coco
 
 
 def open_coco(root: str | Path, split: str, limit: int | None = None) -> CocoSource:

@@ -1,11 +1,18 @@
 """A COCO annotation file, checked before anything is built on it. Explained in chapter 21."""
 
+from __future__ import annotations
+
+import io
 import json
 import math
+from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .errors import DatasetError
+
+if TYPE_CHECKING:
+    from pycocotools.coco import COCO
 
 _FIELDS = {  # what is needed of each record; all else may be missing
     "images": {"id": int, "file_name": str, "width": int, "height": int},
@@ -118,3 +125,14 @@ def _few(things: list[Any], most: int = 5) -> str:
     return ", ".join(map(str, things[:most])) + (
         f" and {len(things) - most} more" if len(things) > most else ""
     )
+
+
+def coco_index(dataset: dict[str, Any]) -> COCO:
+    """A pycocotools COCO over a parsed annotation file, without its chatter."""
+    from pycocotools.coco import COCO
+
+    coco = COCO()
+    coco.dataset = dataset
+    with redirect_stdout(io.StringIO()):
+        coco.createIndex()
+    return coco

@@ -11,7 +11,6 @@ import io
 import json
 import os
 from collections.abc import Iterable
-from contextlib import redirect_stdout
 from functools import cached_property
 from multiprocessing import get_context
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from .coco_json import coco_index
 from .crossing_render import Seen, find, paint
 from .crossing_scene import CATEGORY_IDS, NAMES, Scene, compose
 
@@ -136,17 +136,6 @@ def coco_dict(targets: list[dict[str, Any]], size: int, suffix: str = ".png") ->
         "annotations": annotations,
         "categories": [{"id": i, "name": name, "supercategory": "street"} for i, name in kinds],
     }
-
-
-def coco_index(dataset: dict[str, Any]) -> COCO:
-    """A pycocotools COCO over such a dict, without its chatter."""
-    from pycocotools.coco import COCO
-
-    coco = COCO()
-    coco.dataset = dataset
-    with redirect_stdout(io.StringIO()):
-        coco.createIndex()
-    return coco
 
 
 def render_all(source: Crossing, workers: int = 2) -> list[tuple[np.ndarray, dict[str, Any]]]:
