@@ -1,0 +1,36 @@
+// Finds the figure and hands it to its own script. Notebooks insert an output in their own order, may show it
+// twice, and run a cell again: so every element with the name is started once, as soon as it is there.
+(function (name, start) {
+  // The chosen values in words, for paper: "phase: 1 · order: rows".
+  function words(root) {
+    const said = [];
+    for (const input of root.querySelectorAll("input, select")) {
+      const label = input.labels && input.labels[0];
+      const group = input.type === "radio" && input.closest("fieldset");
+      if (!label || (input.type === "radio" && !input.checked)) continue;
+      const title = (group ? group.querySelector("legend") : label).textContent.trim();
+      const value = group ? label.textContent : input.type === "checkbox" ? (input.checked ? "yes" : "no")
+        : input.getAttribute("aria-valuetext") || input.value;
+      said.push(title + ": " + value.trim());
+    }
+    root.querySelector(":scope > .play-words").textContent = said.join(" · ");
+  }
+
+  function begin(root) {
+    root.playing = true;
+    root.querySelector(":scope > .play-words").hidden = true;
+    start(root);
+    words(root);
+    for (const kind of ["input", "change", "click"]) {
+      root.addEventListener(kind, () => setTimeout(() => words(root)));
+    }
+  }
+
+  function find(tries) {
+    const all = [...document.querySelectorAll('[id="' + name + '"]')];
+    all.filter((root) => !root.playing).forEach(begin);
+    if (!all.length && tries) setTimeout(() => find(tries - 1), 50);
+  }
+
+  find(40);
+})

@@ -1,0 +1,324 @@
+"""Figures to play with on the rendered page, with no kernel and no network, and their twin for a live kernel.
+
+Chapters 00-23 and the landing page use them. `play` draws every combination of its controls' values when the
+cell runs and writes one piece of HTML: the start frame as it stands, the others as pieces of SVG that the
+frames share, and a small script that puts them together. So it costs the pieces that differ, not the frames:
+one picture under twenty sets of boxes is stored once.
+"""
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape, unescape
+from itertools import pairwise, product
+from math import prod
+from numbers import Real
+from pathlib import Path
+from typing import Any, Protocol
+
+MOST_FRAMES = 500
+MOST_BYTES = 400_000  # a chapter has 500 KB for everything
+PICTURE = re.compile(r"data:[\w/+.-]+;base64,[A-Za-z0-9+/=]{200,}")  # play.js has the same
+
+
+class Drawn(Protocol):
+    """What a figure can show: HTML (mostly SVG) and the sentence that says the same (see `Drawing`)."""
+
+    alt: str
+
+    def _repr_html_(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One self-contained HTML figure; notebooks and the book show it as the last expression of a cell."""
+
+    name: str
+    html: str
+
+    def _repr_html_(self) -> str:
+        return self.html
+
+    def __repr__(self) -> str:
+        return f"<figure {self.name}>"
+
+
+def figure(name: str, html: str, script: str, alt: str) -> Figure:
+    """A figure with its own JavaScript.
+
+    name: its id on the page. html: what stands in it; inputs have a `<label>`, radio buttons a `<fieldset>`
+    with a `<legend>`. script: the body of a function that gets `root`, the figure's element. alt: what it
+    shows, for screen readers and where scripts are off.
+    """
+    _check_alt(alt, f"figure {name!r}")
+    return _figure(name, f"{html}\n<noscript><p>{escape(alt)}</p></noscript>", script, alt, words="")
+
+
+def _figure(name: str, html: str, script: str, label: str, words: str) -> Figure:
+    """The frame around every figure: style, element, the controls' values in words, script."""
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", name):
+        raise ValueError(
+            f"the name {name!r} is no id; 'play-03-phase' is: a letter, then letters, digits, hyphens"
+        )
+    if re.search(r"</script|<!--", script, re.I):
+        raise ValueError(f"the script of {name!r} contains '</script' or '<!--', which ends it too early")
+    parts = [
+        # JupyterLab would take the arrow keys for itself; this attribute leaves them to the controls.
+        f'<figure class="play" id="{name}" aria-label="{escape(label)}" data-lm-suppress-shortcuts="true">',
+        f"<style>\n{_lean('play.css')}\n</style>",
+        html,
+        f'<p class="play-words">{escape(words)}</p>',
+        "</figure>",
+        f"<script>\n{_lean('figure.js')}({json.dumps(name)}, function (root) {{\n{script}\n}});\n</script>",
+    ]
+    return Figure(name, "\n".join(parts) + "\n")
+
+
+def _lean(file: str) -> str:
+    """A file beside this one without comments, blank lines and indents: it stands in every figure."""
+    text = Path(__file__).with_name(file).read_text(encoding="utf-8")
+    text = re.sub(r"/\*.*?\*/", "", text, flags=re.S) if file.endswith(".css") else text
+    lines = (line.strip() for line in text.splitlines())
+    return "\n".join(line for line in lines if line and not line.startswith("//"))
+
+
+# --- controls ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Control:
+    """One control: a list of values and the place in it where the figure starts."""
+
+    name: str
+    values: tuple[Any, ...]
+    start: int
+
+    @property
+    def label(self) -> str:
+        """The name as the reader sees it."""
+        return self.name.replace("_", " ")
+
+    @property
+    def is_range(self) -> bool:
+        """Numbers are slid along; everything else is picked from radio buttons."""
+        return all(isinstance(v, Real) and not isinstance(v, bool) for v in self.values)
+
+    @property
+    def texts(self) -> list[str]:
+        """The values as the reader sees them."""
+        short = [_text(v) for v in self.values]
+        return short if len(set(short)) == len(short) else [str(v) for v in self.values]
+
+    def html(self, figure_name: str) -> str:
+        """Its row of the form."""
+        if self.is_range:
+            return self._range(f"{figure_name}-{self.name}")
+        radios = "".join(
+            f'<label><input type="radio" name="{figure_name}-{self.name}" value="{i}"'
+            f"{' checked' if i == self.start else ''}>{escape(text)}</label>"
+            for i, text in enumerate(self.texts)
+        )
+        return f"<fieldset><legend>{escape(self.label)}</legend>{radios}</fieldset>"
+
+    def _range(self, key: str) -> str:
+        """A slider over the places of the list; its text is the value at that place."""
+        now, wide = escape(self.texts[self.start]), max(map(len, self.texts))
+        return (
+            f'<div class="play-row"><label for="{key}">{escape(self.label)}</label>'
+            f'<input type="range" id="{key}" min="0" max="{len(self.values) - 1}" value="{self.start}"'
+            f' aria-valuetext="{now}" data-texts="{escape(json.dumps(self.texts, ensure_ascii=False))}">'
+            f'<output for="{key}" style="min-width:{wide}ch">{now}</output></div>'
+        )
+
+
+def _text(value: Any) -> str:
+    """A value in words: yes and no, numbers without needless digits."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _controls(controls: Mapping[str, Sequence[Any]], start: Mapping[str, Any] | None) -> list[Control]:
+    """The controls, checked."""
+    start = dict(start or {})
+    if not controls:
+        raise ValueError("no controls: give at least one list of values, such as phase=[0, 1, 2, 3]")
+    if strange := sorted(start.keys() - controls.keys()):
+        raise ValueError(f"start names {', '.join(strange)}; the controls are {', '.join(controls)}")
+    return [_control(name, values, start) for name, values in controls.items()]
+
+
+def _control(name: str, values: Sequence[Any], start: Mapping[str, Any]) -> Control:
+    """One control from its list of values."""
+    if isinstance(values, str | bytes | Mapping) or not hasattr(values, "__iter__"):
+        raise ValueError(f"{name} is {values!r}; a list of values is needed, such as {name}=[1, 2, 3]")
+    values = tuple(values.tolist() if hasattr(values, "tolist") else values)
+    if len(values) < 2:
+        raise ValueError(f"{name} has {'one value' if values else 'no values'}; a control needs two or more")
+    keys = [(type(v) is bool, v) for v in values]  # True == 1, yet they are two values
+    if any(key in keys[:i] for i, key in enumerate(keys)):
+        raise ValueError(f"{name} names a value twice: {list(values)}")
+    first = start.get(name, values[0])
+    if (type(first) is bool, first) not in keys:
+        raise ValueError(f"{name} cannot start at {first!r}: its values are {list(values)}")
+    return Control(name, values, keys.index((type(first) is bool, first)))
+
+
+# --- play -------------------------------------------------------------------------------------------------
+
+
+def play(
+    draw: Callable[..., Drawn],
+    name: str,
+    /,
+    start: Mapping[str, Any] | None = None,
+    **controls: Sequence[Any],
+) -> Figure:
+    """A figure whose controls switch between drawings made now: `draw(**values)` for every combination.
+
+    name: its id on the page, such as "play-03-phase". start: {control: value} where it begins, otherwise at
+    the first of each list. Numbers become a slider over their list, everything else radio buttons.
+    """
+    listed = _controls(controls, start)
+    count = prod(len(c.values) for c in listed)
+    if count > MOST_FRAMES:
+        sizes = " × ".join(str(len(c.values)) for c in listed)
+        raise ValueError(f"{name}: {sizes} = {count:,} combinations; at most {MOST_FRAMES} are drawn")
+    frames = []
+    for values in product(*(c.values for c in listed)):
+        html, alt = _drawn(draw, {c.name: v for c, v in zip(listed, values, strict=True)})
+        frames.append((_own_ids(html, name), escape(alt)))
+    made = _figure(name, _play_html(name, listed, frames), *_around(listed))
+    if (size := len(made.html.encode())) > MOST_BYTES:
+        raise ValueError(
+            f"{name} weighs {size / 1000:,.0f} KB for {count} frames; at most {MOST_BYTES / 1000:,.0f} KB:"
+            " give fewer values, or draw less in each frame"
+        )
+    return made
+
+
+def _around(controls: list[Control]) -> tuple[str, str, str]:
+    """Script, label and words of a figure with these controls."""
+    label = f"Figure to play with: {', '.join(c.label for c in controls)}"
+    return _lean("play.js"), label, " · ".join(f"{c.label}: {c.texts[c.start]}" for c in controls)
+
+
+def _play_html(name: str, controls: list[Control], frames: list[tuple[str, str]]) -> str:
+    """Controls, the start frame and its sentence, and the pieces of all frames."""
+    form = "\n".join(c.html(name) for c in controls)
+    first = 0
+    for c in controls:
+        first = first * len(c.values) + c.start
+    html, alt = frames[first]
+    return (
+        f'<form autocomplete="off" hidden>\n{form}\n</form>\n'
+        f'<div class="play-frame">{html}</div>\n'
+        f'<p class="play-says" aria-live="polite">{alt}</p>\n'
+        f'<script type="text/plain">\n{_pieces(frames, PICTURE.findall(html))}\n</script>'
+    )
+
+
+def _drawn(draw: Callable[..., Drawn], values: dict[str, Any]) -> tuple[str, str]:
+    """One frame on one line, and its sentence."""
+    drawing = draw(**values)
+    where = f"draw({', '.join(f'{k}={v!r}' for k, v in values.items())})"
+    if not hasattr(drawing, "_repr_html_") or not isinstance(getattr(drawing, "alt", None), str):
+        raise ValueError(f"{where} gave {type(drawing).__name__}; a Drawing is needed")
+    _check_alt(drawing.alt, where)
+    html = re.sub(r"<!--.*?-->", "", drawing._repr_html_(), flags=re.S).strip()
+    if "<script" in html.lower():
+        raise ValueError(f"{where}: a drawing cannot hold a script; see figure()")
+    return re.sub(r"\s*\n\s*", " ", html), " ".join(drawing.alt.split())
+
+
+def _check_alt(alt: str, where: str) -> None:
+    """No picture without words."""
+    if not alt.strip():
+        raise ValueError(f"{where} has no alt text: say in a sentence what is seen")
+
+
+def _own_ids(svg: str, name: str) -> str:
+    """Ids inside a drawing belong to the page: with the figure's name before them no two figures clash."""
+    for key in dict.fromkeys(re.findall(r'\sid="([^"]+)"', svg)):
+        old = re.escape(key)
+        svg = re.sub(rf'(\sid="|url\(#|href="#|aria-labelledby="){old}(?=["\)])', rf"\g<1>{name}-{key}", svg)
+    return svg
+
+
+def _pieces(frames: list[tuple[str, str]], pictures: list[str]) -> str:
+    """The frames as rows of shared pieces: a line of JSON with the rows, then one piece a line.
+
+    The last piece of a row is its sentence. `pictures` stand on the page already: they are only numbered.
+    """
+    for i, picture in enumerate(dict.fromkeys(pictures)):
+        frames = [(html.replace(picture, f"data:#{i}"), alt) for html, alt in frames]
+    unique = list(dict.fromkeys(frames))
+    runs = _runs([re.split(r"(?<=>)(?=<)", html) for html, _ in unique])
+    numbers: dict[str, int] = {}
+    rows = [
+        [numbers.setdefault(piece, len(numbers)) for piece in [*row, alt]]
+        for row, (_, alt) in zip(runs, unique)
+    ]
+    plan = {"rows": rows, "order": [unique.index(frame) for frame in frames]}
+    return "\n".join([json.dumps(plan, separators=(",", ":")), *numbers])
+
+
+def _runs(rows: list[list[str]]) -> list[list[str]]:
+    """Join neighbours that never stand without each other in any row."""
+    after, before = defaultdict(set), defaultdict(set)
+    for row in rows:
+        for a, b in pairwise([None, *row, None]):
+            after[a].add(b)
+            before[b].add(a)
+    joined = []
+    for row in rows:
+        runs = [row[0]]
+        for a, b in pairwise(row):
+            if after[a] == {b} and before[b] == {a}:
+                runs[-1] += b
+            else:
+                runs.append(b)
+        joined.append(runs)
+    return joined
+
+
+# --- live -------------------------------------------------------------------------------------------------
+
+
+def live(
+    draw: Callable[..., Drawn], /, start: Mapping[str, Any] | None = None, **controls: Sequence[Any]
+) -> Any:
+    """The same figure for a live kernel: `draw` is called anew at each move, so it may be any code of yours.
+
+    Takes what `play` takes, without the name, and shows the same labels and values. Gives an ipywidgets box,
+    shown as the last expression of a cell; needs ipywidgets 7.7.1 or later.
+    """
+    import ipywidgets
+
+    listed = _controls(controls, start)
+    moved = {c.name: _widget(ipywidgets, c) for c in listed}
+    picture = ipywidgets.HTML()
+
+    def show(_: Any = None) -> None:
+        drawing = draw(**{name: widget.value for name, widget in moved.items()})
+        picture.value = f"{drawing._repr_html_()}<p>{escape(drawing.alt)}</p>"
+
+    def show_or_say(_: Any) -> None:
+        try:
+            show()
+        except Exception as error:  # a widget's callback has no cell under which a traceback could stand
+            picture.value = f"<pre>{escape(type(error).__name__)}: {escape(str(error))}</pre>"
+
+    show()
+    for widget in moved.values():
+        widget.observe(show_or_say, names="value")
+    return ipywidgets.VBox([*moved.values(), picture])
+
+
+def _widget(ipywidgets: Any, control: Control) -> Any:
+    """The widget of one control, with the labels and values of the page."""
+    kind = ipywidgets.SelectionSlider if control.is_range else ipywidgets.RadioButtons
+    options = list(zip(control.texts, control.values, strict=True))
+    return kind(options=options, value=control.values[control.start], description=control.label)
