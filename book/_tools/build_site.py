@@ -1,22 +1,33 @@
 """Build the site and prove that it is whole.
 
-    python book/_tools/build_site.py build     run every chapter, build, check, say where the first page is
-    python book/_tools/build_site.py check     only look at what was built
+    python book/_tools/build_site.py build            run every chapter, build, mend, check
+    python book/_tools/build_site.py build --no-run   the same from the committed outputs: runs no chapter
+    python book/_tools/build_site.py check            only look at what was built
+
+`--to DIR` builds into DIR/_build/html instead of _build/html.
 
 jupyter-book exits 0 in some cases where it wrote nothing, so the pages themselves are checked: there is one
-for each file in _toc.yml, written by this run, and none asks another machine for a script, style or picture.
+for each file in _toc.yml, written by this run and not too large, and none asks another machine for a script,
+style or picture. What the theme leaves undone is mended by finish_site.py.
 """
 
+import argparse
+import hashlib
 import re
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 import yaml
+from finish_site import finish
 
 ROOT = Path(__file__).resolve().parents[2]
 HTML = ROOT / "_build" / "html"
+MAKERS = ("build_site", "finish_site")
+STAMP = "built-from.txt"  # in the built site: a fingerprint of what it was built from
+MAX_PAGE = 1_500_000  # bytes of HTML; more is slow on a telephone
 # Tags by which a page asks for something on its own. Links (<a href>) ask only when a reader clicks.
 LOADS = re.compile(
     r"""<(?:script|img|iframe|source|video|audio|embed)\b[^>]*\bsrc\s*=\s*["']((?:https?:)?//[^"']+)"""
@@ -57,59 +68,99 @@ def outside_requests(html: Path) -> list[str]:
     return found
 
 
-def check(since: float = 0.0) -> list[str]:
+def fingerprint() -> str:
+    """A short name for the contents of everything that the site is made of."""
+    book = ROOT / "book"
+    sources = [ROOT / "_config.yml", ROOT / "_toc.yml", *(book / f"_tools/{n}.py" for n in MAKERS)]
+    for pattern in ("*.md", "*.ipynb", "*.bib", "_static/**/*", "_landing/*"):
+        sources += book.glob(pattern)
+    digest = hashlib.sha256()
+    for path in sorted(p for p in sources if p.is_file()):
+        digest.update(f"{path.relative_to(ROOT).as_posix()}\0".encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def is_fresh(html: Path = HTML) -> bool:
+    """Whether a site lies there that was built from the files as they are now."""
+    stamp = html / STAMP
+    return stamp.is_file() and stamp.read_text(encoding="utf-8").strip() == fingerprint()
+
+
+def check(since: float = 0.0, html: Path = HTML) -> list[str]:
     """What is wrong with the built site; pages must be newer than `since` (seconds since 1970)."""
     found = []
     for name in toc_files():
-        page = HTML / f"{name}.html"
+        page = html / f"{name}.html"
         if not page.is_file():
-            found.append(f"no page was built for {name} (expected {page.relative_to(ROOT)})")
+            found.append(f"no page was built for {name} (expected {page})")
         elif page.stat().st_mtime < since:
-            found.append(f"{page.relative_to(ROOT)} is older than this build")
-    if not (HTML / "index.html").is_file():
+            found.append(f"{page} is older than this build")
+        elif (size := page.stat().st_size) > MAX_PAGE:
+            found.append(f"{name}.html has {size:,} bytes; {MAX_PAGE:,} at most")
+    if not (html / "index.html").is_file():
         found.append("no first page (index.html)")
-    return found + [f"asks another machine: {r}" for r in outside_requests(HTML)]
+    return found + [f"asks another machine: {r}" for r in outside_requests(html)]
 
 
-def build() -> int:
-    """Run jupyter-book with warnings as errors, every page anew; echo its output and look through it."""
-    began = time.time()
-    jupyter_book = Path(sys.executable).with_name("jupyter-book")
-    process = subprocess.Popen(
-        [str(jupyter_book), "build", ".", "--all", "-W", "--keep-going"],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        encoding="utf-8",
-    )
+def jupyter_book(to: Path, run: bool) -> list[str]:
+    """Run jupyter-book with warnings as errors, every page anew; what it complained about."""
+    config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
+    if not run:
+        config["execute"]["execute_notebooks"] = "off"
     found = []
-    for line in process.stdout:
-        if line.startswith("[IPKernelApp]"):  # the kernel's own log, on every start; not about the book
-            continue
-        line = re.sub(r"\x1b\[[0-9;]*m", "", line)  # colour codes: jupyter-book asks no terminal
-        sys.stdout.write(line)
-        if re.search(r"(WARNING|ERROR|CRITICAL|SEVERE):", line):
-            found.append(f"the build warned: {line.strip()}")
-    if code := process.wait():
-        found.append(f"jupyter-book ended with {code}")
-    found += check(began)
+    with tempfile.TemporaryDirectory() as folder:
+        written = Path(folder) / "_config.yml"
+        written.write_text(yaml.safe_dump(config, allow_unicode=True), encoding="utf-8")
+        program = Path(sys.executable).with_name("jupyter-book")
+        options = ["--all", "-W", "--keep-going", "--config", str(written), "--path-output", str(to)]
+        process = subprocess.Popen(
+            [str(program), "build", ".", *options],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+        )
+        for line in process.stdout:
+            if line.startswith("[IPKernelApp]"):  # the kernel's own log, on every start; not about the book
+                continue
+            line = re.sub(r"\x1b\[[0-9;]*m", "", line)  # colour codes: jupyter-book asks no terminal
+            sys.stdout.write(line)
+            if re.search(r"(WARNING|ERROR|CRITICAL|SEVERE):", line):
+                found.append(f"the build warned: {line.strip()}")
+        if code := process.wait():
+            found.append(f"jupyter-book ended with {code}")
+    return found
+
+
+def build(to: Path = ROOT, run: bool = True) -> int:
+    """Build the site into to/_build/html, mend it, look through it; 0 if all is well."""
+    began, html, made_from = time.time(), to / "_build" / "html", fingerprint()
+    found = jupyter_book(to, run)
+    if html.is_dir():
+        finish(html, toc_files())
+    found += check(began, html)
     if found:
         print("\nThe site is not ready:\n  " + "\n  ".join(found))
         return 1
+    (html / STAMP).write_text(made_from + "\n", encoding="utf-8")
     print(f"\nThe book: {len(toc_files())} pages in {time.time() - began:.0f} s, no warning. Open")
-    print(f"  {HTML / 'index.html'}")
+    print(f"  {html / 'index.html'}")
     return 0
 
 
 def main() -> int:
     """The command line described at the top of this file."""
-    if sys.argv[1:] == ["build"]:
-        return build()
-    if sys.argv[1:] != ["check"]:
-        print(__doc__)
-        return 2
-    found = check()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("what", choices=["build", "check"])
+    parser.add_argument("--no-run", action="store_true", help="use the committed outputs")
+    parser.add_argument("--to", type=Path, default=ROOT, metavar="DIR")
+    given = parser.parse_args()
+    to = given.to.resolve()
+    if given.what == "build":
+        return build(to, run=not given.no_run)
+    found = check(html=to / "_build" / "html")
     print("\n".join(found) or f"{len(toc_files())} pages, all there, none needs a network")
     return 1 if found else 0
 

@@ -1,0 +1,24 @@
+// Two things that the pages need at run time. No library, no request.
+"use strict";
+
+// 1. What can be scrolled sideways can be reached and scrolled by keyboard; what fits is no stop on the way.
+const scrollable = ".bd-article pre, .bd-article .cell_output, .bd-article div.math, .pst-scrollable-table-container";
+function markScrollable() {
+  for (const part of document.querySelectorAll(scrollable)) {
+    const wide = part.scrollWidth > part.clientWidth + 1;
+    if (wide && !part.hasAttribute("tabindex")) part.setAttribute("tabindex", "0");
+    if (!wide && part.tabIndex === 0) part.removeAttribute("tabindex");
+  }
+}
+window.addEventListener("load", markScrollable);
+window.addEventListener("resize", markScrollable);
+
+// 2. Opened from a disk, the search page may not read the other pages, so their texts came with it
+// (book/_tools/finish_site.py). The lines under each result are made from them.
+if (location.protocol === "file:" && window.BOOK_TEXTS) {
+  window.fetch = async (address) => {
+    const path = decodeURI(new URL(address, location.href).pathname);
+    const name = Object.keys(window.BOOK_TEXTS).find((page) => path.endsWith(`/${page}`));
+    return new Response(window.BOOK_TEXTS[name] || '<main role="main"></main>');
+  };
+}

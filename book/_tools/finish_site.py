@@ -1,0 +1,118 @@
+"""Mends what the theme leaves undone in the built pages: fonts from a USB stick, names, landmarks.
+
+Browsers refuse font files to a page that was opened from a disk, so the fonts move into the style sheets. The
+theme also brings its icons a second time as a script of 1.5 MB, a live-code button that would ask another
+machine, and labels that do not say what is written on a button. `finish(html)` changes only what it must and
+can be run twice.
+"""
+
+import base64
+import json
+import re
+from html import escape
+from pathlib import Path
+
+from bs4 import BeautifulSoup, Tag
+
+FONT = re.compile(r"""url\(\s*["']?([^"')]+\.woff2)(?:[?#][^"')]*)?["']?\s*\)""")
+FACE = re.compile(r"@font-face\s*\{[^}]*\}")
+# Old names under which the icon fonts are offered once more; nothing on our pages asks for them.
+OLD_FACE = re.compile(r"""font-family:\s*["']?(?:Font Awesome\\? 5|FontAwesome\b)""")
+
+# (what, by what) in every page, in this order.
+PAGE = [
+    # Icons as a script (the font does the same) and hints to load fonts that are in the style sheet now.
+    (r"""[ \t]*<script src="[^"]*fontawesome[^"]*all\.min\.js[^"]*"></script>\n?""", ""),
+    (r"""[ \t]*<link rel="preload" as="font"[^>]*>\n?""", ""),
+    # The live-code button is not used; its script is even there twice, which is an error in the console.
+    (r"""[ \t]*<script>const THEBE_JS_URL.*?</script>\n?""", ""),
+    (r"""[ \t]*<script[^>]* src="[^"]*sphinx-thebe\.js[^"]*"></script>\n?""", ""),
+    (r"""[ \t]*<link[^>]* href="[^"]*sphinx-thebe\.css[^"]*"[^>]*>\n?""", ""),
+    (r"""<meta name="viewport" content="width=device-width, initial-scale=1" ?/>""", ""),
+    (r"""<title>(.*?) &#8212; \1</title>""", r"<title>\1</title>"),
+    # What is read aloud must be what stands there.
+    (r"""<summary aria-label="Toggle hidden content">""", "<summary>"),
+    (r"""(<button class="btn search-button-field[^>]*?) aria-label="Search\"""", r"\1"),
+    # The side bar is a landmark, so that nothing on the page lies outside one.
+    (
+        r"""<div class="bd-sidebar-primary bd-sidebar">""",
+        """<div class="bd-sidebar-primary bd-sidebar" role="complementary" aria-label="Book">""",
+    ),
+    (r"""<th class="head"><p></p></th>""", "<td></td>"),
+    # The bibliography's roles contradict each other; without any it is read as what it is.
+    (r"""<div role="list" class="citation-list">""", '<div class="citation-list">'),
+    (r""" role="doc-biblioentry\"""", ""),
+]
+SOLUTION = re.compile(r"""(<div class="cell[^"]*\btag_solution\b.*?)Show the code(.*?)Hide the code""", re.S)
+
+
+def inline_fonts(sheet: Path) -> int:
+    """Replace the font files of a style sheet by their contents; the number of fonts taken in."""
+    text = sheet.read_text(encoding="utf-8")
+    count = 0
+
+    def face(match: re.Match) -> str:
+        nonlocal count
+        if OLD_FACE.search(match[0]):
+            return ""
+        font = FONT.search(match[0])
+        if not font:
+            return match[0]
+        data = base64.b64encode((sheet.parent / font[1]).read_bytes()).decode()
+        count += 1
+        src = f"""src:url(data:font/woff2;base64,{data}) format("woff2")"""
+        return re.sub(r"src:[^;}]+", lambda _: src, match[0])
+
+    new = FACE.sub(face, text)
+    if new != text:
+        sheet.write_text(new, encoding="utf-8")
+    return count
+
+
+def finish_page(text: str) -> str:
+    """A built page without the theme's faults (see PAGE)."""
+    for what, by in PAGE:
+        text = re.sub(what, by, text, flags=re.S if "THEBE" in what else 0)
+    return SOLUTION.sub(r"\1Show the solution\2Hide the solution", text)
+
+
+def plain(page: str) -> str:
+    """A page's article as bare text inside its sections: enough for the lines under a search result."""
+    article = BeautifulSoup(page, "html.parser").find("article")
+    if article is None:
+        return ""
+    for node in article.select("script, style, svg, .headerlink, [hidden]"):
+        node.decompose()
+
+    def walk(node: Tag) -> str:
+        inner = "".join(
+            walk(child) if isinstance(child, Tag) else escape(str(child), quote=False)
+            for child in node.children
+        )
+        marked = node.get("id") and node.name in ("section", "span", "figure", "div")
+        return f"<{node.name} id={node['id']}>{inner}</{node.name}>" if marked else inner
+
+    return re.sub(r"\s+", " ", f'<main role="main">{walk(article)}</main>')
+
+
+def search_texts(html: Path, names: list[str]) -> None:
+    """Give the search page the text of each page: from a disk it may not open them."""
+    pages = {f"{name}.html": plain((html / f"{name}.html").read_text(encoding="utf-8")) for name in names}
+    script = f"window.BOOK_TEXTS = {json.dumps(pages, ensure_ascii=False)};\n"
+    (html / "_static" / "search-texts.js").write_text(script, encoding="utf-8")
+    page = html / "search.html"
+    text = page.read_text(encoding="utf-8")
+    tag = '<script src="_static/search-texts.js"></script>\n'
+    if tag not in text:
+        page.write_text(text.replace("</head>", f"{tag}  </head>", 1), encoding="utf-8")
+
+
+def finish(html: Path, names: list[str]) -> None:
+    """Mend the site built in `html`; `names` are the pages that the search knows, without suffix."""
+    for sheet in sorted((html / "_static").rglob("*.css")):
+        inline_fonts(sheet)
+    for page in sorted(html.rglob("*.html")):
+        text = page.read_text(encoding="utf-8")
+        if (new := finish_page(text)) != text:
+            page.write_text(new, encoding="utf-8")
+    search_texts(html, [name for name in names if (html / f"{name}.html").is_file()])
