@@ -8,10 +8,13 @@ import sys
 from pathlib import Path
 
 import build_site
+import guards
+import measures
 import nbformat.v4 as v4
 import notebooks
 import pytest
 from nbformat import from_dict
+from tidying import WIDGET
 
 CHAPTERS = notebooks.chapters()
 
@@ -19,6 +22,14 @@ CHAPTERS = notebooks.chapters()
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda p: p.stem)
 def test_a_chapter_is_ready(path):
     assert notebooks.faults(path) == []
+
+
+def test_chapters_meet_the_measures(capsys):
+    measured = [measures.measure(path) for path in CHAPTERS if path.name[:2].isdecimal()]
+    with capsys.disabled():
+        print(f"\n{measures.table(measured)}")
+    misses = [miss for m in measured for miss in m.misses()]
+    assert not misses, "\n".join(misses)
 
 
 def test_every_notebook_is_a_page_of_the_book():
@@ -57,6 +68,19 @@ def error(*tags):
     return v4.new_code_cell("f()", metadata={"tags": list(tags)} if tags else {}, outputs=[out])
 
 
+def said(text, *tags, source='check("99.1", f)'):
+    """A code cell with these tags that prints one line."""
+    out = v4.new_output("stream", name="stdout", text=f"{text}\n")
+    return v4.new_code_cell(source, metadata={"tags": list(tags)} if tags else {}, outputs=[out])
+
+
+def widget(*tags):
+    """A code cell that shows a live widget."""
+    data = {WIDGET: {"model_id": "1"}, "text/plain": "interactive(…)"}
+    shown = v4.new_output("display_data", data)
+    return v4.new_code_cell("live()", metadata={"tags": list(tags)} if tags else {}, outputs=[shown])
+
+
 def notebook(*cells):
     """A chapter that is ready, and these cells after its title; counted from top to bottom, tidied."""
     first = v4.new_code_cell(notebooks.COLAB_LINE, metadata={"tags": ["remove-cell"]})
@@ -85,6 +109,11 @@ GOOD = {
         '<svg viewBox="0 0 1 1" role="img" aria-label="a grid"></svg><img src="x.png" alt="a box">'
     ),
     "figure": v4.new_markdown_cell("```{figure} a.png\n:alt: the map\nThe map\n```"),
+    "stub": said("99.1 your turn: f returns nothing yet", "exercise"),
+    "solution": said("99.1 right: the same, on 5 random inputs", "solution"),
+    "live": widget("live"),
+    "time, not compared": said("it took 12.3 ms", "nbval-ignore-output", source="f()"),
+    "no time": said("[1, 2] sides of 3 samples, 100 msgs", source="f()"),
 }
 BAD = {
     "stderr": (stream("stderr", "Warning: slow\n"), "prints to stderr"),
@@ -100,10 +129,22 @@ BAD = {
     "path in code": (v4.new_code_cell('open("/tmp/' + 'x.png")'), "absolute path"),
     "path in output": (stream("stdout", "saved /Users/" + "me/x.png\n"), "absolute path"),
     "windows path": (stream("stdout", "C:\\Users" + "\\me\n"), "absolute path"),
-    "size": (stream("stdout", "x" * (notebooks.MAX_BYTES + 1)), "bytes, more than"),
+    "size": (stream("stdout", "x" * (guards.MAX_BYTES + 1)), "bytes, more than"),
     "empty": (v4.new_code_cell(""), "empty code cell"),
     "long line": (v4.new_code_cell("x = " + "1 + " * 20 + "1"), "the page shows 80"),
     "semicolon": (v4.new_code_cell("plt.plot(x);"), "ends with ';'"),
+    "star": (v4.new_code_cell("from yolox_edu.boxes import *"), "import *"),
+    "time": (said("it took 12.3 ms", source="f()"), "prints a time (12.3 ms)"),
+    "widget": (widget(), "tag the cell `live`"),
+    "stub without check": (said("your turn", "exercise", source="f()"), "exercise without a line check("),
+    "stub solved": (said("99.1 right: the same", "exercise"), "a stub must print 'your turn'"),
+    "stub failing": (error("exercise"), "exercise without a line check("),
+    "solution wrong": (said("99.1 not yet: the shape is", "solution"), "1 checks, but 0 printed 'right'"),
+    "check outside": (said("99.1 your turn: f returns nothing yet"), "1 checks, but 0 printed 'right'"),
+    "two checks": (
+        said("99.1 right: x", "solution", source='check("99.1", f)\ncheck("99.2", g)'),
+        "2 checks, but 1 printed",
+    ),
     "magic": (v4.new_code_cell("# NBVAL_" + "SKIP\nf()"), "magic comment"),
 }
 
@@ -151,6 +192,14 @@ def test_a_missing_title_is_found(tmp_path):
     assert any("does not start with a title" in f for f in faults(tmp_path, notebooks.tidy(nb)))
 
 
+def nbval(folder):
+    """Compare the chapters of a folder with what they give now, as `make test` does for the book."""
+    shutil.copy(notebooks.BOOK / "conftest.py", folder)
+    words = ["-m", "pytest", "--nbval", "--nbval-current-env", "-q", "-p", "no:cacheprovider", "."]
+    env = {**os.environ, "PYTEST_ADDOPTS": ""}
+    return subprocess.run([sys.executable, *words], cwd=folder, capture_output=True, text=True, env=env)
+
+
 # --- the tools --------------------------------------------------------------------------------------------
 
 
@@ -163,6 +212,19 @@ def test_tidy_twice_is_tidy_once():
     assert notebooks.to_json(notebooks.tidy(once)) == notebooks.to_json(once)
     assert [o.text for o in once.cells[2].outputs] == ["a\nb\n"]
     assert len({c.id for c in once.cells}) == len(once.cells)
+
+
+def test_tidy_adds_the_tags_that_others_imply():
+    cells = [v4.new_code_cell("f()", metadata={"tags": [tag]}) for tag in ("exercise", "solution", "live")]
+    stub, solution, live = notebook(*cells).cells[2:]
+    assert stub.metadata["tags"] == ["exercise", "nbval-ignore-output", "raises-exception"]
+    assert solution.metadata["tags"] == ["solution", "hide-cell"]
+    assert live.metadata["tags"] == ["live", "nbval-ignore-output"]
+
+
+def test_tidy_drops_what_a_live_widget_showed():
+    assert notebook(widget("live")).cells[2].outputs == []
+    assert len(notebook(widget()).cells[2].outputs) == 1
 
 
 def test_the_colab_line_is_silent_and_fetches_nothing_that_is_there():
@@ -186,28 +248,43 @@ def test_running_in_place_tidies_and_prints_no_path(tmp_path):
 def test_outputs_are_compared_strictly_except_in_the_lax_chapters(tmp_path):
     wrong = v4.new_code_cell("1 + 1", outputs=[v4.new_output("execute_result", {"text/plain": "3"})])
     tagged = from_dict({**wrong, "metadata": {"tags": ["nbval-check-output"]}})
-    for name, cell in {"15_strict": wrong, "16_lax": wrong, "16_tagged": tagged}.items():
+    cells = {"15_strict": wrong, "16_lax": wrong, "16_tagged": tagged}
+    cells |= {f"14_{word}": inline(word) for word in ("same", "other")}
+    for name, cell in cells.items():
         (tmp_path / f"{name}.ipynb").write_text(notebooks.to_json(notebook(cell)))
-    shutil.copy(notebooks.BOOK / "conftest.py", tmp_path)
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "pytest",
-            "--nbval",
-            "--nbval-current-env",
-            "-q",
-            "-p",
-            "no:cacheprovider",
-            ".",
-        ],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTEST_ADDOPTS": ""},
-    )
+    done = nbval(tmp_path)
     failed = set(re.findall(r"^FAILED (\S+)\.ipynb", done.stdout, re.M))
-    assert {Path(f).name for f in failed} == {"15_strict", "16_tagged"}, done.stdout
+    assert {Path(f).name for f in failed} == {"14_other", "15_strict", "16_tagged"}, done.stdout
+
+
+def inline(word):
+    """A cell whose picture inside HTML has other bytes when it is run; its words are the same or not."""
+    html = '<img alt="{}" src="data:image/png;base64,{}">'
+    code = f"from IPython.display import HTML\nHTML('{html.format('same', 'BBBB')}')"
+    data = {"text/html": html.format(word, "AAAA"), "text/plain": "<IPython.core.display.HTML object>"}
+    return v4.new_code_cell(code, outputs=[v4.new_output("execute_result", data)])
+
+
+@pytest.mark.slow
+def test_diff_shows_changed_lines_and_names_changed_pictures(tmp_path, monkeypatch, capsys):
+    cells = [
+        said("one\ntwo", source='print("one\\nTWO")'),
+        from_dict({**picture(**ALT), "source": 'from PIL import Image\nImage.new("L", (2, 2))'}),
+        said("3", "nbval-ignore-output", source="print(4)"),
+        inline("same"),
+    ]
+    path = tmp_path / "99_changed.ipynb"
+    path.write_text(notebooks.to_json(notebook(*cells)))
+    monkeypatch.setattr(notebooks, "chapters", lambda names: [path])
+    before = path.read_bytes()
+    assert notebooks.main(["diff", "99"]) == 1
+    out = capsys.readouterr().out
+    assert [line for line in out.splitlines() if line in ("-one", "-two", "+TWO", "-3", "+4")] == [
+        "-two",
+        "+TWO",
+    ]
+    assert re.findall(r"cell (\d+): the picture's bytes differ", out) == ["3", "5"]
+    assert path.read_bytes() == before
 
 
 # --- the site ---------------------------------------------------------------------------------------------
