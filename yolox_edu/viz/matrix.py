@@ -7,9 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from yolox_edu.viz.svg import PALETTE, Drawing, canvas, rect, row, text
-
-GROUPS = tuple(PALETTE)
+from yolox_edu.viz.svg import CYCLE, STRONG, TINT, Drawing, canvas, rect, row, text, width_of
 
 
 def matrix(
@@ -19,75 +17,74 @@ def matrix(
     marks: Any = None,
     cell: int = 0,
 ) -> Drawing:
-    """A grid h w, or c h w as c grids side by side, each with its title. Chapters 03 to 13.
+    """A grid h w; or c h w, as c grids side by side, each with its own title. Chapters 03 to 13.
 
-    Cells are tinted by their value (blue above zero, vermilion below), or by `marks`: an h w (or c h w)
-    array of groups, 0 for none. `highlight`, of the same shape, is true where a cell gets a thick frame.
-    `cell` is the side of a cell in pixels; small cells leave the numbers out.
+    Cells are tinted by value (blue above zero, vermilion below) or by `marks`, an array of groups of the
+    same shape, or h w for all channels: 0 for none, 1 for the first colour. `highlight` is true where a cell
+    has a thick frame. `cell` is a cell's side in pixels; where it is too small the numbers are left out.
     """
-    values = _array(values)
+    values, highlight, marks = _array(values), _array(highlight), _array(marks)
     if values.ndim == 3:
-        titles = [title] * len(values) if isinstance(title, str) else title
-        extras = [(_pick(highlight, i), _pick(marks, i)) for i in range(len(values))]
-        grids = [matrix(v, t, h, m, cell) for v, t, (h, m) in zip(values, titles, extras)]
+        grids = []
+        for i, channel in enumerate(values):
+            words = title if isinstance(title, str) else title[i]
+            extras = (m[i] if m is not None and m.ndim == 3 else m for m in (highlight, marks))
+            grids.append(_grid(channel, words, *extras, cell, _peak(values)))
         return row(*grids)
-    h, w = values.shape
-    cell = cell or (34 if w <= 12 else max(8, 420 // w))
-    top = 26 if title else 2
-    body = [text(2, 11, title, "start", bold=True)] if title else []
-    tints = _tints(values, marks)
-    words = [[_word(value) for value in line] for line in values.tolist()]
-    for r in range(h):
-        for c in range(w):
-            x, y = 2 + c * cell, top + r * cell
-            colour, opacity = tints[r][c]
-            fill = f' style="fill:{PALETTE[colour]};fill-opacity:{opacity:.2f}"' if colour else ""
-            body.append(rect(x, y, cell, cell, extra=fill))
-            if cell >= 22:
-                body.append(text(x + cell / 2, y + cell / 2, words[r][c]))
-    if highlight is not None:
-        for r, c in zip(*np.nonzero(_array(highlight))):
-            body.append(
-                rect(3 + c * cell, top + 1 + r * cell, cell - 2, cell - 2, extra=' style="stroke-width:3"')
-            )
-    lines = "; ".join(" ".join(line) for line in words) if values.size <= 64 else f"{h} by {w} numbers"
-    return canvas(body, w * cell + 4, top + h * cell + 2, f"{title + ': ' if title else ''}{lines}.")
+    return _grid(values, str(title), highlight, marks, cell, _peak(values))
 
 
-def _array(values: Any) -> np.ndarray:
+def _array(values: Any) -> np.ndarray | None:
+    if values is None:
+        return None
     return np.asarray(values.detach().cpu() if hasattr(values, "detach") else values)
 
 
-def _pick(extra: Any, channel: int) -> Any:
-    if extra is None:
-        return None
-    extra = _array(extra)
-    return extra[channel] if extra.ndim == 3 else extra
+def _peak(values: np.ndarray) -> float:
+    """The largest size of a number, which gets the strongest tint."""
+    return float(np.abs(values.astype(float)).max(initial=0)) if values.dtype.kind in "fiub" else 0.0
 
 
-def _tints(values: np.ndarray, marks: Any) -> list[list[tuple[str, float]]]:
-    """For each cell the name of its colour ("" for none) and the opacity."""
-    if marks is not None:
-        return [
-            [(GROUPS[(m - 1) % len(GROUPS)] if m else "", 0.35) for m in line]
-            for line in _array(marks).tolist()
-        ]
-    if values.dtype.kind not in "fiub":
-        return [[("", 0.0)] * values.shape[1] for _ in values]
-    values = values.astype(float)
-    largest = np.nanmax(np.abs(values)) or 1.0
-    return [
-        [("blue" if v > 0 else "vermilion" if v < 0 else "", 0.5 * abs(v) / largest) for v in line]
-        for line in values.tolist()
-    ]
+def _grid(
+    values: np.ndarray,
+    title: str,
+    highlight: np.ndarray | None,
+    marks: np.ndarray | None,
+    cell: int,
+    peak: float,
+) -> Drawing:
+    """One channel."""
+    (h, w), words = values.shape, [[_word(value) for value in line] for line in values.tolist()]
+    widest = max(width_of(word) for line in words for word in line) + 8
+    cell = cell or round(max(widest, 30) if w * widest <= 460 else max(8, 420 // w))
+    top = 26 if title else 2
+    body = [text(2, 11, title, "start", bold=True)] if title else []
+    thick = []
+    for r, c in np.ndindex(h, w):
+        x, y = 2 + c * cell, top + r * cell
+        colour, tint = _fill(values[r, c], None if marks is None else int(marks[r, c]), peak)
+        body.append(rect(x, y, cell, cell, colour, ' stroke-opacity="0.4"', tint=tint))
+        if cell >= widest - 4:
+            body.append(text(x + cell / 2, y + cell / 2, words[r][c]))
+        if highlight is not None and highlight[r, c]:
+            thick.append(rect(x + 1, y + 1, cell - 2, cell - 2, width=STRONG))
+    alt = "; ".join(" ".join(line) for line in words) if values.size <= 64 else f"a grid of {h} × {w} numbers"
+    width = max(w * cell, width_of(title, bold=True)) + 4
+    return canvas(body + thick, width, top + h * cell + 2, f"{title + ': ' if title else ''}{alt}.")
+
+
+def _fill(value: Any, mark: int | None, peak: float) -> tuple[str | None, float]:
+    """The colour and the opacity of a cell: by its group if there are groups, else by its value."""
+    if mark is not None:
+        return (CYCLE[(mark - 1) % len(CYCLE)], TINT) if mark else (None, 0)
+    if not peak or not value:
+        return None, 0
+    return ("blue" if value > 0 else "vermilion"), 0.5 * abs(float(value)) / peak
 
 
 def _word(value: Any) -> str:
-    """A cell's text: whole numbers as they are, others with two decimals at most."""
-    if isinstance(value, bool):
-        return "1" if value else "0"
-    if not isinstance(value, float):
-        return str(value)
-    if value == round(value):
-        return str(round(value))
-    return f"{value:.2f}" if abs(value) < 10 else f"{value:.1f}"
+    """A cell's text: whole numbers as they are, others with two decimals, or one if they are large."""
+    if isinstance(value, str):
+        return value
+    short = f"{value:.0f}" if value == round(value) else f"{value:.2f}" if abs(value) < 10 else f"{value:.1f}"
+    return short.replace("-", "−")

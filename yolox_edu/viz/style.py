@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 
 import matplotlib as mpl
+from matplotlib_inline.backend_inline import set_matplotlib_formats
 
 from yolox_edu.viz.svg import PALETTE
 
@@ -38,11 +39,8 @@ def style(pictures: str = "png") -> None:
     shell.InteractiveTB.set_mode(mode="Minimal")
     if hasattr(shell, "kernel"):
         shell.run_line_magic("matplotlib", "inline")
-        shell.run_line_magic("config", f"InlineBackend.figure_formats = {{'{pictures}'}}")
         quality = {"pil_kwargs": {"quality": 78}} if pictures == "jpeg" else {}
-        shell.run_line_magic(
-            "config", f"InlineBackend.print_figure_kwargs = {quality | {'bbox_inches': None}}"
-        )
+        set_matplotlib_formats(pictures, bbox_inches=None, **quality)
 
 
 def source(thing: Callable[..., object] | type) -> None:

@@ -1,7 +1,8 @@
 """The pen: a `Drawing` and the few strokes that all figures share. Chapters 00 to 23.
 
-Lines and letters take the colour of the page's text, so that a drawing reads in light and in dark; fills
-are transparent tints of one palette. Numbers are rounded: the same call writes the same characters.
+Lines and letters take the colour and the font of the page around them, so that a drawing reads in light and
+in dark; fills are transparent tints of one palette. Coordinates are rounded: the same call writes the same
+characters.
 """
 
 from __future__ import annotations
@@ -11,33 +12,33 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 
-# Okabe and Ito's palette (https://jfly.uni-koeln.de/color/), told apart with any kind of colour vision.
-PALETTE = {
-    "blue": "#0072B2",
-    "orange": "#E69F00",
-    "green": "#009E73",
-    "vermilion": "#D55E00",
-    "sky": "#56B4E9",
-    "purple": "#CC79A7",
-    "yellow": "#F0E442",
-}
+from yolox_edu.draw import COLOURS
+
+NAMES = ("orange", "sky", "green", "yellow", "blue", "vermilion", "purple")
+PALETTE = dict(zip(NAMES, COLOURS))  # Okabe and Ito's, told apart with any kind of colour vision
+CYCLE = ("blue", "orange", "green", "vermilion", "purple", "sky", "yellow")  # first, second, … colour
+
 FONT = 13  # pixels
-STROKE = 1.25
+STROKE, STRONG = 1.25, 2.5  # one width for lines, another for what is singled out
 TINT = 0.3  # opacity of a fill: letters on it stay readable on white and on black
 SMALLEST = 10 / FONT  # a drawing shrinks on a phone until its letters are 10 px high, then it scrolls
+PHONE = 340  # pixels that a page 390 wide has for a drawing, or a little less
+
+Point = tuple[float, float]
 
 
 @dataclass(frozen=True)
 class Drawing:
     """A picture made of lines: `svg`, and `alt`, the same in a sentence for those who cannot see it.
 
-    A drawing with `pieces` is a row of smaller ones, which wrap where the page is narrow.
+    A drawing with `pieces` is a row of smaller ones, which wraps where the page is narrow.
     """
 
     svg: str
     alt: str
     pieces: tuple[Drawing, ...] = ()
     gap: int = 0
+    title: str = ""
 
     @property
     def size(self) -> tuple[float, float]:
@@ -51,14 +52,23 @@ class Drawing:
         return self.svg[self.svg.index(">") + 1 : self.svg.rindex("</svg>")]
 
     def _repr_html_(self) -> str:
-        if not self.pieces:
-            return f'<div class="drawing" style="overflow-x:auto">{self.svg}</div>'
-        inside = "".join(
-            re.sub(r' role="img" aria-label="[^"]*"', "", piece.svg, count=1) for piece in self.pieces
+        if self.pieces:
+            return self._flowing()
+        focus = ' tabindex="0"' if self.size[0] * SMALLEST > PHONE else ""  # to scroll by keyboard
+        return f'<div class="drawing" style="overflow-x:auto"{focus}>{self.svg}</div>'
+
+    def _flowing(self) -> str:
+        """The pieces one after the other, as words in a line; to a screen reader they are one picture."""
+        title = (
+            f'<div style="flex-basis:100%;font-size:{FONT}px;font-weight:600">{escape(self.title)}</div>'
+            if self.title
+            else ""
         )
-        style = f"display:flex;flex-wrap:wrap;align-items:center;gap:{self.gap}px"
+        inside = (re.sub(r' role="\w+" aria-label="[^"]*"', "", piece.svg, count=1) for piece in self.pieces)
+        style = f"display:flex;flex-wrap:wrap;align-items:center;gap:8px {self.gap}px;overflow-x:auto"
         return (
-            f'<div class="drawing" role="img" aria-label="{escape(self.alt)}" style="{style}">{inside}</div>'
+            f'<div class="drawing" role="img" aria-label="{escape(self.alt)}" style="{style}">'
+            f"{title}{''.join(inside)}</div>"
         )
 
     def __repr__(self) -> str:
@@ -66,104 +76,112 @@ class Drawing:
 
 
 def canvas(body: Iterable[str], width: float, height: float, alt: str, role: str = "img") -> Drawing:
-    """A drawing of the given size in pixels from its elements."""
-    style = f"width:{number(width)}px;min-width:{number(width * SMALLEST)}px;max-width:100%;height:auto"
+    """A drawing of the given size in pixels from its elements. `role` is "group" if it holds links."""
+    width, height = round(width), round(height)
+    style = f"width:{width}px;min-width:{round(width * SMALLEST)}px;max-width:100%;height:auto"
     return Drawing(
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {number(width)} {number(height)}" '
-        f'role="{role}" aria-label="{escape(alt)}" font-family="system-ui,sans-serif" font-size="{FONT}" '
-        f'fill="currentColor" style="{style}">{"".join(body)}</svg>',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="{role}" '
+        f'aria-label="{escape(alt)}" font-size="{FONT}" fill="currentColor" style="{style}">'
+        f"{''.join(body)}</svg>",
         alt,
     )
 
 
-def row(*drawings: Drawing, gap: int = 24) -> Drawing:
-    """Drawings side by side; on a phone one below the other. Chapters 03 to 12."""
-    body, x, height = [], 0.0, max(d.size[1] for d in drawings)
+def row(*drawings: Drawing, gap: int = 24, title: str = "") -> Drawing:
+    """Drawings side by side; where the page is narrow, those that do not fit go below. Chapters 00 to 23."""
+    top, height = (24 if title else 0), max(d.size[1] for d in drawings)
+    body, x = ([text(0, 9, title, "start", bold=True)] if title else []), 0.0
     for d in drawings:
-        y = (height - d.size[1]) / 2
-        body.append(f'<g transform="translate({number(x)} {number(y)})">{d.body}</g>')
+        body.append(moved(d.body, x, top + (height - d.size[1]) / 2))
         x += d.size[0] + gap
-    alt = " ".join(d.alt for d in drawings)
-    return Drawing(canvas(body, x - gap, height, alt).svg, alt, drawings, gap)
+    alt = f"{title}: " if title else ""
+    alt += " ".join(d.alt for d in drawings)
+    whole = canvas(body, max(x - gap, width_of(title)), top + height, alt)
+    return Drawing(whole.svg, alt, drawings, gap, title)
 
 
 def number(x: float) -> str:
     """At most one decimal."""
-    return f"{x:.1f}".removesuffix(".0")
+    return f"{round(x, 1) + 0.0:.1f}".removesuffix(".0")
 
 
-def width_of(words: str, size: float = FONT) -> float:
+def width_of(words: str, bold: bool = False) -> float:
     """About how many pixels a text is wide; rather too many than too few."""
-    wide = sum(0.33 if c in " .,:;'|!()[]ijlft" else 0.9 if c in "mwMW%—→" else 0.6 for c in words)
-    return wide * size
+    wide = sum(0.37 if c in " .,:;'|!()[]ijlft" else 0.92 if c in "mwMW%—→×" else 0.62 for c in words)
+    return wide * FONT * (1.1 if bold else 1)
 
 
-def text(
-    x: float,
-    y: float,
-    words: str,
-    anchor: str = "middle",
-    bold: bool = False,
-    size: float = FONT,
-    extra: str = "",
-) -> str:
-    """A line of text whose middle height is at y."""
+def moved(body: str, x: float, y: float) -> str:
+    """Elements, moved."""
+    return f'<g transform="translate({number(x)} {number(y)})">{body}</g>'
+
+
+def text(x: float, y: float, words: str, anchor: str = "middle", bold: bool = False, extra: str = "") -> str:
+    """A line of text whose middle height is at y. `anchor`: "start", "middle" or "end"."""
     weight = ' font-weight="600"' if bold else ""
-    big = "" if size == FONT else f' font-size="{number(size)}"'
     return (
-        f'<text x="{number(x)}" y="{number(y + 0.35 * size)}" text-anchor="{anchor}"{weight}{big}{extra}>'
+        f'<text x="{number(x)}" y="{number(y + 0.35 * FONT)}" text-anchor="{anchor}"{weight}{extra}>'
         f"{escape(words)}</text>"
     )
 
 
+def pen(colour: str | None = None, tint: float = TINT, width: float = STROKE) -> str:
+    """The attributes of an outline; `colour` is a name of the palette, or None for no fill."""
+    fill = f'fill="{PALETTE[colour]}" fill-opacity="{tint:.2f}"' if colour else 'fill="none"'
+    return f'{fill} stroke="currentColor" stroke-width="{width}" stroke-linejoin="round"'
+
+
 def rect(
-    x: float, y: float, w: float, h: float, colour: str | None = None, extra: str = "", r: float = 0
+    x: float,
+    y: float,
+    w: float,
+    h: float,
+    colour: str | None = None,
+    extra: str = "",
+    r: float = 0,
+    tint: float = TINT,
+    width: float = STROKE,
 ) -> str:
-    """A rectangle; `colour` is a name of the palette, or None for no fill."""
-    fill = f'fill="{PALETTE[colour]}" fill-opacity="{TINT}"' if colour else 'fill="none"'
+    """A rectangle with corners of radius r; `extra` are more attributes, the others are those of `pen`."""
+    at = f'x="{number(x)}" y="{number(y)}" width="{number(w)}" height="{number(h)}"'
     corner = f' rx="{number(r)}"' if r else ""
-    return (
-        f'<rect x="{number(x)}" y="{number(y)}" width="{number(w)}" height="{number(h)}"{corner} {fill} '
-        f'stroke="currentColor" stroke-width="{STROKE}"{extra}/>'
-    )
+    return f"<rect {at}{corner} {pen(colour, tint, width)}{extra}/>"
 
 
-def polygon(points: Sequence[tuple[float, float]], colour: str | None = None, extra: str = "") -> str:
-    """A closed outline through points; `colour` as in `rect`."""
-    fill = f'fill="{PALETTE[colour]}" fill-opacity="{TINT}"' if colour else 'fill="none"'
-    way = " ".join(f"{number(x)},{number(y)}" for x, y in points)
-    line = f'stroke="currentColor" stroke-width="{STROKE}" stroke-linejoin="round"'
-    return f'<polygon points="{way}" {fill} {line}{extra}/>'
+def polygon(points: Sequence[Point], colour: str | None = None, extra: str = "", tint: float = TINT) -> str:
+    """A closed outline through points."""
+    return f'<polygon points="{_way(points)}" {pen(colour, tint)}{extra}/>'
 
 
-def arrow(points: Sequence[tuple[float, float]], tip: bool = True, extra: str = "") -> str:
-    """A line through points with a tip at the last; its last leg is level or upright."""
-    way = " ".join(f"{number(x)},{number(y)}" for x, y in points)
-    line = f'<polyline points="{way}" fill="none" stroke="currentColor" stroke-width="{STROKE}"{extra}/>'
-    if not tip:
-        return line
+def arrow(points: Sequence[Point]) -> str:
+    """A line through points, with a tip at the last. Its last leg is level or upright."""
     (x0, y0), (x, y) = points[-2:]
     dx, dy = (x > x0) - (x < x0), (y > y0) - (y < y0)  # the direction of travel
-    corners = (
+    tip = [
         (x, y),
         (x - 7 * dx - 3.5 * dy, y - 7 * dy - 3.5 * dx),
         (x - 7 * dx + 3.5 * dy, y - 7 * dy + 3.5 * dx),
-    )
-    head = " ".join(f"{number(a)},{number(b)}" for a, b in corners)
-    return f'{line}<polygon points="{head}"{extra}/>'
+    ]
+    line = [*points[:-1], (x - 6 * dx, y - 6 * dy)]  # ends inside the tip, so as not to blunt it
+    return f'<polyline points="{_way(line)}" {pen()}/><polygon points="{_way(tip)}"/>'
 
 
-def shape_text(shape: Sequence[int]) -> str:
-    """A shape as the book writes it: h × w × c for a map, rows × numbers for a table of rows.
-
-    n c h w loses its n; three sizes are c h w, or n a d if the first is 1.
-    """
-    return " × ".join(f"{side:,}" if len(hwc(shape)) == 2 else str(side) for side in hwc(shape))
+def _way(points: Sequence[Point]) -> str:
+    return " ".join(f"{number(x)},{number(y)}" for x, y in points)
 
 
 def hwc(shape: Sequence[int]) -> tuple[int, ...]:
-    """(h, w, c) of a map n c h w or c h w; (rows, numbers) of a table n a d or a d."""
+    """(h, w, c) of a map n c h w or c h w; (rows, numbers) of a table n a d or a d.
+
+    Of three sizes the first is c, unless it is 1: then the shape is n a d.
+    """
     shape = tuple(shape)
     if len(shape) == 4 or (len(shape) == 3 and shape[0] == 1):
         shape = shape[1:]
     return (*shape[1:], shape[0]) if len(shape) == 3 else shape
+
+
+def shape_text(shape: Sequence[int]) -> str:
+    """A shape as the book writes it: h × w × c for a map, rows × numbers for a table of rows (see `hwc`)."""
+    sides = hwc(shape)
+    return " × ".join(f"{side:,}" if len(sides) < 3 else str(side) for side in sides)

@@ -9,6 +9,8 @@ from html import escape
 from yolox_edu.viz.svg import shape_text
 from yolox_edu.viz.trace import Layer
 
+HEADS = ("part", "in", "out", "stride", "sees, px", "parameters", "GFLOPs")
+
 
 @dataclass(frozen=True)
 class Table:
@@ -24,43 +26,47 @@ class Table:
         return f"<{self.alt}>"
 
 
-HEADS = ("part", "what", "in (h × w × c)", "out", "stride", "field, px", "parameters", "GFLOPs")
+def table(layers: Sequence[Layer], title: str = "", kinds: bool = False) -> Table:
+    """A row for each layer and the total; shapes are h × w × c. Chapters 03 to 10.
 
-
-def table(layers: Sequence[Layer], title: str = "") -> Table:
-    """A row for each layer, and their total. GFLOPs: of convolutions, two for a MAC. Chapters 03 to 10."""
-    rows = [_cells(layer) for layer in layers]
-    parameters, flops = sum(layer.parameters for layer in layers), sum(layer.flops for layer in layers)
-    total = ("total", "", "", "", "", "", f"{parameters:,}", giga(flops))
-    alt = f"Shape table{f' of {title}' if title else ''}: {len(layers)} parts, {parameters:,} parameters."
-    head = "".join(f'<th scope="col"{_side(i)}>{name}</th>' for i, name in enumerate(HEADS))
-    body = "".join(f"<tr>{_row(row)}</tr>" for row in rows)
+    "sees" is the side of the receptive field in pixels of the input; GFLOPs are those of convolutions, two
+    for a MAC. `kinds` adds a column with what each part is made of.
+    """
+    parameters, flops = (sum(getattr(layer, what) for layer in layers) for what in ("parameters", "flops"))
+    heads = [*HEADS[:1], "made of", *HEADS[1:]] if kinds else HEADS
+    rows = [_cells(layer, kinds) for layer in layers]
+    total = ["total", *[""] * (len(heads) - 3), f"{parameters:,}", giga(flops)]
+    alt = f"Shapes{f' of {title}' if title else ''}: {len(layers)} parts, {parameters:,} parameters."
+    head = "".join(f'<th scope="col" style="{_side(i, len(heads))}">{h}</th>' for i, h in enumerate(heads))
     caption = f"<caption>{escape(title)}</caption>" if title else ""
+    look = "white-space:nowrap;font-variant-numeric:tabular-nums;font-size:.9em;width:auto"
     return Table(
         f'<div class="shapes" style="overflow-x:auto" tabindex="0" role="region" aria-label="{escape(alt)}">'
-        f'<table class="table" style="white-space:nowrap;font-variant-numeric:tabular-nums">{caption}'
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
-        f'<tfoot><tr style="font-weight:600">{_row(total)}</tr></tfoot></table></div>',
+        f'<table class="table" style="{look}">{caption}<thead><tr>{head}</tr></thead>'
+        f"<tbody>{''.join(_row(row) for row in rows)}</tbody>"
+        f'<tfoot style="font-weight:600">{_row(total)}</tfoot></table></div>',
         alt,
     )
 
 
 def giga(flops: int) -> str:
-    """Billions with as many decimals as leave three figures or so: 155.3, 7.04, 0.0021."""
+    """Billions, with three figures: 155.3, 7.04, 0.00210."""
     billions = flops / 1e9
     return "–" if not flops else f"{billions:.1f}" if billions >= 100 else f"{billions:#.3g}"
 
 
-def _cells(layer: Layer) -> tuple[str, ...]:
+def _cells(layer: Layer, kinds: bool) -> list[str]:
     given = ", ".join(shape_text(shape) for shape in layer.inputs)
     numbers = (str(layer.stride), f"{layer.field:,}", f"{layer.parameters:,}", giga(layer.flops))
-    return (layer.name, layer.kind, given, shape_text(layer.output), *numbers)
+    return [layer.name, *([layer.kind] if kinds else []), given, shape_text(layer.output), *numbers]
 
 
-def _side(column: int) -> str:
-    return ' style="text-align:right"' if column > 3 else ' style="text-align:left"'
+def _side(column: int, columns: int) -> str:
+    """Words to the left, the four numbers to the right."""
+    return f"text-align:{'right' if column >= columns - 4 else 'left'};padding:.3em .6em"
 
 
 def _row(cells: Sequence[str]) -> str:
-    first = f'<th scope="row"{_side(0)}>{escape(cells[0])}</th>'
-    return first + "".join(f"<td{_side(i)}>{escape(cell)}</td>" for i, cell in enumerate(cells[1:], 1))
+    sides = [_side(i, len(cells)) for i in range(len(cells))]
+    data = "".join(f'<td style="{side}">{escape(cell)}</td>' for side, cell in zip(sides[1:], cells[1:]))
+    return f'<tr><th scope="row" style="{sides[0]}">{escape(cells[0])}</th>{data}</tr>'
