@@ -1,7 +1,7 @@
 """The controls of a figure to play with: lists of values as sliders and radio buttons. Chapters 00 to 23."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from html import escape
 from numbers import Real
@@ -61,7 +61,7 @@ def _text(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def read_controls(controls: Mapping[str, Sequence[Any]], start: Mapping[str, Any] | None) -> list[Control]:
+def read_controls(controls: Mapping[str, Iterable[Any]], start: Mapping[str, Any] | None) -> list[Control]:
     """The controls, checked."""
     start = dict(start or {})
     if not controls:
@@ -71,9 +71,9 @@ def read_controls(controls: Mapping[str, Sequence[Any]], start: Mapping[str, Any
     return [_control(name, values, start) for name, values in controls.items()]
 
 
-def _control(name: str, values: Sequence[Any], start: Mapping[str, Any]) -> Control:
+def _control(name: str, values: Iterable[Any], start: Mapping[str, Any]) -> Control:
     """One control from its list of values."""
-    if isinstance(values, str | bytes | Mapping) or not hasattr(values, "__iter__"):
+    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
         raise ValueError(f"{name} is {values!r}; a list of values is needed, such as {name}=[1, 2, 3]")
     values = tuple(values.tolist() if hasattr(values, "tolist") else values)
     if len(values) < 2:

@@ -27,8 +27,8 @@
   }
 
   function find(tries) {
-    const all = [...document.querySelectorAll('[id="' + name + '"]')];
-    all.filter((root) => !root.playing).forEach(begin);
+    const all = [...document.querySelectorAll('[id="' + name + '"]')].filter((root) => !root.playing);
+    all.forEach(begin);
     if (!all.length && tries) setTimeout(() => find(tries - 1), 50);
   }
 

@@ -43,3 +43,4 @@ form.addEventListener("input", show);
 form.addEventListener("submit", (event) => event.preventDefault());
 form.hidden = false;
 new ResizeObserver(reach).observe(frame);
+show(); // a browser may have brought back moved controls

@@ -9,7 +9,7 @@ one picture under twenty sets of boxes is stored once.
 import json
 import re
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from html import escape
 from itertools import pairwise, product
@@ -54,11 +54,14 @@ def figure(name: str, html: str, script: str, alt: str) -> Figure:
     shows, for screen readers and where scripts are off.
     """
     _check_alt(alt, f"figure {name!r}")
-    return _figure(name, f"{html}\n<noscript><p>{escape(alt)}</p></noscript>", script, alt, words="")
+    return _figure(name, html, script, alt, alt)
 
 
 def _figure(name: str, html: str, script: str, label: str, words: str) -> Figure:
-    """The frame around every figure: style, element, the controls' values in words, script."""
+    """The frame around every figure: style, element, script.
+
+    words: stands under the figure where scripts are off; the script puts the chosen values there, for paper.
+    """
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", name):
         raise ValueError(
             f"the name {name!r} is no id; 'play-03-phase' is: a letter, then letters, digits, hyphens"
@@ -93,7 +96,7 @@ def play(
     name: str,
     /,
     start: Mapping[str, Any] | None = None,
-    **controls: Sequence[Any],
+    **controls: Iterable[Any],
 ) -> Figure:
     """A figure whose controls switch between drawings made now: `draw(**values)` for every combination.
 
@@ -207,7 +210,7 @@ def _runs(rows: list[list[str]]) -> list[list[str]]:
 
 
 def live(
-    draw: Callable[..., Drawn], /, start: Mapping[str, Any] | None = None, **controls: Sequence[Any]
+    draw: Callable[..., Drawn], /, start: Mapping[str, Any] | None = None, **controls: Iterable[Any]
 ) -> Any:
     """The same figure for a live kernel: `draw` is called anew at each move, so it may be any code of yours.
 
