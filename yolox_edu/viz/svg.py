@@ -87,15 +87,17 @@ def canvas(body: Iterable[str], width: float, height: float, alt: str, role: str
     )
 
 
-def row(*drawings: Drawing, gap: int = 24, title: str = "") -> Drawing:
-    """Drawings side by side; where the page is narrow, those that do not fit go below. Chapters 00 to 23."""
+def row(*drawings: Drawing, gap: int = 24, title: str = "", alt: str = "") -> Drawing:
+    """Drawings side by side; where the page is narrow, those that do not fit go below. Chapters 00 to 23.
+
+    `alt` is one sentence for all of them; without it their own follow one another.
+    """
     top, height = (24 if title else 0), max(d.size[1] for d in drawings)
     body, x = ([text(0, 9, title, "start", bold=True)] if title else []), 0.0
     for d in drawings:
         body.append(moved(d.body, x, top + (height - d.size[1]) / 2))
         x += d.size[0] + gap
-    alt = f"{title}: " if title else ""
-    alt += " ".join(d.alt for d in drawings)
+    alt = alt or (f"{title}: " if title else "") + " ".join(d.alt for d in drawings)
     whole = canvas(body, max(x - gap, width_of(title)), top + height, alt)
     return Drawing(whole.svg, alt, drawings, gap, title)
 
