@@ -25,7 +25,7 @@ def same(
     wanted: Any,
     where: str,
     faults: Mapping[str, Any] | None = None,
-    atol: float = 1e-5,
+    atol: float | int = 1e-5,
     any_dtype: bool = False,
 ) -> None:
     """Raise `Wrong` unless `given` equals `wanted`: a tensor, number, word, or tuple, list or dict of those.
@@ -46,7 +46,7 @@ def same(
     raise Wrong(f"{where}: {off}")
 
 
-def _difference(given: Any, wanted: Any, atol: float, any_dtype: bool) -> str | None:
+def _difference(given: Any, wanted: Any, atol: float | int, any_dtype: bool) -> str | None:
     """What is off, in words; None if the two are the same."""
     if isinstance(wanted, Tensor):
         return _tensors(given, wanted, atol, any_dtype)
@@ -65,7 +65,7 @@ def _difference(given: Any, wanted: Any, atol: float, any_dtype: bool) -> str | 
     return _numbers(given, wanted, atol)
 
 
-def _numbers(given: Any, wanted: float, atol: float) -> str | None:
+def _numbers(given: Any, wanted: Any, atol: float | int) -> str | None:
     """The same for two Python numbers; a tensor or array of one number counts as that number."""
     if isinstance(given, Tensor | np.ndarray | np.generic) and math.prod(given.shape) == 1:
         given = given.item()
@@ -75,7 +75,7 @@ def _numbers(given: Any, wanted: float, atol: float) -> str | None:
     return None if given == wanted or close else f"{number(given)} came out, which is not right"
 
 
-def _tensors(given: Any, wanted: Tensor, atol: float, any_dtype: bool) -> str | None:
+def _tensors(given: Any, wanted: Tensor, atol: float | int, any_dtype: bool) -> str | None:
     """The same for a tensor: its type, shape, device and dtype, then its numbers."""
     if isinstance(given, np.ndarray):
         return "a numpy array came out; a torch tensor was asked (torch.from_numpy makes one)"
@@ -106,7 +106,7 @@ def _largest(a: Tensor, b: Tensor, off: Tensor) -> str:
     )
 
 
-def _sequences(given: Any, wanted: tuple | list, atol: float, any_dtype: bool) -> str | None:
+def _sequences(given: Any, wanted: tuple | list, atol: float | int, any_dtype: bool) -> str | None:
     """The same for a tuple or list; either will do for the other."""
     if not isinstance(given, tuple | list):
         return f"{kind(given)} came out; {len(wanted)} things were asked"
@@ -118,7 +118,7 @@ def _sequences(given: Any, wanted: tuple | list, atol: float, any_dtype: bool) -
     return None
 
 
-def _mappings(given: Any, wanted: Mapping, atol: float, any_dtype: bool) -> str | None:
+def _mappings(given: Any, wanted: Mapping, atol: float | int, any_dtype: bool) -> str | None:
     """The same for a dict: its keys, then what they hold."""
     if not isinstance(given, Mapping):
         return f"{kind(given)} came out; a dict with {', '.join(map(repr, wanted))} was asked"

@@ -46,7 +46,7 @@ class Random:
         self.draws += 1
         return torch.randn(shape, generator=self.generator)
 
-    def uniform(self, *shape: int, low: float = 0.0, high: float = 1.0) -> Tensor:
+    def uniform(self, *shape: int, low: float | int = 0, high: float | int = 1) -> Tensor:
         """Evenly distributed float32 numbers of this shape, `low` included."""
         self.draws += 1
         return low + (high - low) * torch.rand(shape, generator=self.generator)
@@ -56,7 +56,9 @@ class Random:
         self.draws += 1
         return torch.randint(low, high + 1, shape, generator=self.generator)
 
-    def boxes(self, count: int, width: float = 320, height: float = 240, least: float = 4) -> Tensor:
+    def boxes(
+        self, count: int, width: float | int = 320, height: float | int = 240, least: float | int = 4
+    ) -> Tensor:
         """Boxes inside a picture, xyxy in pixels, each side at least `least`: count 4."""
         room = torch.tensor([width - least, height - least])
         start = self.uniform(count, 2) * room  # count 2

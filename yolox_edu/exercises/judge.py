@@ -20,8 +20,8 @@ from typing import Any, NamedTuple
 
 import torch
 
-from yolox_edu.exercises.compare import NothingYet, Wrong, same
-from yolox_edu.exercises.guard import blame, guard
+from yolox_edu.exercises.compare import NothingYet, Wrong, first_line, same
+from yolox_edu.exercises.guard import guard
 from yolox_edu.exercises.inputs import Random
 
 __all__ = ["Exercise", "Random", "Verdict", "Wrong", "exercise", "exercises", "judge", "same"]
@@ -72,7 +72,7 @@ def exercises(chapter: str) -> dict[str, Exercise]:
     """All exercises of a chapter ("03"), by number; LookupError if there are none."""
     name = f"yolox_edu.exercises.ch{chapter}"
     if not chapter.isdecimal() or importlib.util.find_spec(name) is None:
-        raise LookupError(f"there are no exercises for chapter {chapter!r}; a number looks like 03.1")
+        raise LookupError(f'there are no exercises for chapter {chapter!r}; a number looks like "03.1"')
     importlib.import_module(name)
     return {n: e for n, e in sorted(_EXERCISES.items()) if n.partition(".")[0] == chapter}
 
@@ -107,4 +107,4 @@ def _stumbled(error: Exception, answer: Any) -> str:
     """In words: the check could not go on with what it was given."""
     if not callable(answer) and "not callable" in str(error):
         return "give the function itself, without calling it"
-    return f"the check cannot use what came out: {blame(error)}"
+    return f"the check cannot use what came out ({type(error).__name__}: {first_line(error)})"
