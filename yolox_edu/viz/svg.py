@@ -27,6 +27,9 @@ PHONE = 340  # pixels that a page 390 wide has for a drawing, or a little less
 Point = tuple[float, float]
 
 
+HIDDEN = ' aria-hidden="true"'
+
+
 @dataclass(frozen=True)
 class Drawing:
     """A picture made of lines: `svg`, and `alt`, the same in a sentence for those who cannot see it.
@@ -64,7 +67,9 @@ class Drawing:
             if self.title
             else ""
         )
-        inside = (re.sub(r' role="\w+" aria-label="[^"]*"', "", piece.svg, count=1) for piece in self.pieces)
+        inside = (
+            re.sub(r' role="\w+" aria-label="[^"]*"', HIDDEN, piece.svg, count=1) for piece in self.pieces
+        )
         style = f"display:flex;flex-wrap:wrap;align-items:center;gap:8px {self.gap}px;overflow-x:auto"
         return (
             f'<div class="drawing" role="img" aria-label="{escape(self.alt)}" style="{style}">'
