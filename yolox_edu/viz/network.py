@@ -36,13 +36,26 @@ PLACES = {
     "nms": (4, 6, "boxes"),
 }
 COLOURS = {"image": "yellow", "backbone": "blue", "neck": "orange", "head": "green", "boxes": "purple"}
-ARROWS = [
-    pair.split()
-    for pair in """image stem, stem dark2, dark2 dark3, dark3 dark4, dark4 dark5, dark3 topdown3, dark4 topdown4,
-dark5 lateral5, lateral5 topdown4, topdown4 lateral4, lateral4 topdown3, topdown3 down3, topdown3 head.0,
-down3 bottomup4, lateral4 bottomup4, bottomup4 down4, bottomup4 head.1, down4 bottomup5, lateral5 bottomup5,
-bottomup5 head.2, head.0 decode, head.1 decode, head.2 decode, decode nms""".split(",")
-]
+NEXT = {
+    "image": ("stem",),
+    "stem": ("dark2",),
+    "dark2": ("dark3",),
+    "dark3": ("dark4", "topdown3"),
+    "dark4": ("dark5", "topdown4"),
+    "dark5": ("lateral5",),
+    "lateral5": ("topdown4", "bottomup5"),
+    "topdown4": ("lateral4",),
+    "lateral4": ("topdown3", "bottomup4"),
+    "topdown3": ("down3", "head.0"),
+    "down3": ("bottomup4",),
+    "bottomup4": ("down4", "head.1"),
+    "down4": ("bottomup5",),
+    "bottomup5": ("head.2",),
+    "head.0": ("decode",),
+    "head.1": ("decode",),
+    "head.2": ("decode",),
+    "decode": ("nms",),
+}
 
 
 @lru_cache
@@ -71,7 +84,7 @@ def network_map(
     strong = {p for part in lit for p in groups.get(part, [part])} or set(PLACES)
     layers, frame = _layers(preset, size), Frame(detail)
     pale, body = ['<g opacity="0.6">'], []  # one group: where pale lines cross they do not add up
-    for a, b in ARROWS:
+    for a, b in ((a, b) for a, after in NEXT.items() for b in after):
         (body if a in strong or b in strong else pale).append(frame.arrow(a, b))
     for part in PLACES:
         width = STROKE if part not in strong else STRONG if lit else STROKE
@@ -93,7 +106,7 @@ class Frame:
     """Where things stand on the map, in pixels: boxes in five columns and eight rows."""
 
     def __init__(self, detail: bool):
-        self.wide, self.tall, self.gap = (116, 56, 22) if detail else (80, 22, 14)
+        self.wide, self.tall, self.gap = (116, 56, 22) if detail else (82, 22, 12)
         self.size = 5 * self.wide + 4 * self.gap + 4, 8 * self.tall + 7 * 12 + 4
 
     def centre(self, part: str) -> tuple[float, float]:

@@ -1,16 +1,18 @@
 """What each part of a network does to shapes, and what it costs. Chapters 03 to 10.
 
-Hooks note what enters and leaves each part. At the same time every tensor carries along its *reach*: which
-pixels of the input each of its cells can see. Nothing is computed: a twin of the module on the "meta"
-device, whose tensors have shapes but no numbers, runs in a few hundredths of a second, however large.
+Hooks note what enters and leaves each part. At the same time every tensor carries along its `Reach`: which
+pixels of the input each of its cells can see. Nothing is computed: what runs is a twin of the module on the
+"meta" device, whose tensors have shapes and no numbers, so that the largest model takes half a second.
 """
 
 from __future__ import annotations
 
 import copy
-import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
+from itertools import groupby
 from typing import Any
 
 import torch
@@ -18,6 +20,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from yolox_edu.model import YOLOX
+from yolox_edu.viz.reach import Reach, after
 
 
 @dataclass(frozen=True)
@@ -43,62 +46,6 @@ class Layer:
         return 2 * self.macs
 
 
-@dataclass(frozen=True)
-class Reach:
-    """Along one axis, cell j of a map sees the input's pixels first[r] + step·m to last[r] + step·m.
-
-    Here m, r = divmod(j, phases). There is one phase, and `step` is the stride, until something is
-    upsampled: then two neighbours may come from the same coarse cell, and the pattern repeats with a longer
-    period. The input itself is Reach(1, (0,), (0,)).
-    """
-
-    step: int
-    first: tuple[int, ...]
-    last: tuple[int, ...]
-
-    @property
-    def phases(self) -> int:
-        """After how many cells the pattern repeats."""
-        return len(self.first)
-
-    @property
-    def field(self) -> int:
-        """The side of the receptive field in pixels."""
-        return max(last - first for first, last in zip(self.first, self.last)) + 1
-
-    def sees(self, j: int) -> tuple[int, int]:
-        """First and last pixel that cell j sees."""
-        m, r = divmod(j, self.phases)
-        return self.first[r] + self.step * m, self.last[r] + self.step * m
-
-    def window(self, stride: int, start: int, end: int) -> Reach:
-        """The reach of a map whose cell i looks at this one's cells stride·i + start to stride·i + end."""
-        phases = self.phases // math.gcd(self.phases, stride)
-        step = self.step * stride * phases // self.phases
-        first = tuple(self.sees(stride * i + start)[0] for i in range(phases))
-        last = tuple(self.sees(stride * i + end)[1] for i in range(phases))
-        return Reach(step, first, last)
-
-    def repeat(self, times: int) -> Reach:
-        """The reach after each cell was repeated, as in nearest upsampling."""
-        return Reach(
-            self.step,
-            tuple(x for x in self.first for _ in range(times)),
-            tuple(x for x in self.last for _ in range(times)),
-        )
-
-    def join(self, other: Reach) -> Reach:
-        """The reach of a map made from two. Where the strides differ (rows of several levels): the wider."""
-        if self.step * other.phases != other.step * self.phases:
-            return max(self, other, key=lambda reach: reach.field)
-        phases = math.lcm(self.phases, other.phases)
-        pairs = [(self.sees(j), other.sees(j)) for j in range(phases)]
-        step = self.step * phases // self.phases
-        return Reach(
-            step, tuple(min(a, b) for (a, _), (b, _) in pairs), tuple(max(a, b) for (_, a), (_, b) in pairs)
-        )
-
-
 class _Watch(TorchFunctionMode):
     """Sees each operation of PyTorch: counts MACs and hands the reach of a tensor on to its results."""
 
@@ -109,16 +56,13 @@ class _Watch(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         out = func(*args, **kwargs)
-        name = getattr(func, "__name__", "")
-        if name == "conv2d":
+        operation = {"_max_pool2d": "max_pool2d"}.get(func.__name__, func.__name__)
+        if operation == "conv2d":
             weight = args[1] if len(args) > 1 else kwargs["weight"]
             self.macs += out.numel() * weight[0].numel()
         reaches = [r for t in _tensors((args, kwargs)) if (r := getattr(t, "reach", None))]
         if reaches:
-            reach = reaches[0]
-            for other in reaches[1:]:
-                reach = reach.join(other)
-            reach = _after(name, reach, args, kwargs)
+            reach = after(operation, reduce(Reach.join, reaches), args, kwargs)
             for tensor in _tensors(out):
                 tensor.reach = reach
         return out
@@ -131,47 +75,6 @@ def _tensors(nest: Any) -> list[Tensor]:
     if isinstance(nest, dict):
         nest = tuple(nest.values())
     return [t for item in nest for t in _tensors(item)] if isinstance(nest, list | tuple) else []
-
-
-def _last(value: Any) -> Any:
-    """The entry for the last axis of something given once or per axis."""
-    return value[-1] if isinstance(value, tuple | list) else value
-
-
-def _after(name: str, reach: Reach, args: Any, kwargs: dict[str, Any]) -> Reach:
-    """The reach after an operation; whatever has no window is taken to work cell by cell."""
-    if name == "__getitem__":
-        index = args[1][-1] if isinstance(args[1], tuple) and len(args[1]) == args[0].ndim else None
-        if isinstance(args[1], tuple) and args[1][0] is Ellipsis:
-            index = args[1][-1]
-        return (
-            reach.window(index.step or 1, index.start or 0, index.start or 0)
-            if isinstance(index, slice)
-            else reach
-        )
-    names = {
-        "conv2d": ("input", "weight", "bias", "stride", "padding", "dilation"),
-        "max_pool2d": ("input", "kernel_size", "stride", "padding", "dilation"),
-        "avg_pool2d": ("input", "kernel_size", "stride", "padding"),
-        "interpolate": ("input", "size", "scale_factor"),
-        "pixel_unshuffle": ("input", "downscale_factor"),
-    }
-    kind = next((k for k in names if name in (k, f"_{k}")), None)
-    if kind is None:
-        return reach
-    given = {
-        key: _last(value) if not isinstance(value, Tensor) else value
-        for key, value in {**dict(zip(names[kind], args)), **kwargs}.items()
-    }
-    if kind == "interpolate":
-        times = given.get("scale_factor") or given["size"] / given["input"].shape[-1]
-        return reach.repeat(int(times))
-    if kind == "pixel_unshuffle":
-        return reach.window(given["downscale_factor"], 0, given["downscale_factor"] - 1)
-    kernel = given["weight"].shape[-1] if kind == "conv2d" else given["kernel_size"]
-    stride = given.get("stride") or (1 if kind == "conv2d" else kernel)
-    padding, dilation = given.get("padding", 0), given.get("dilation", 1)
-    return reach.window(stride, -padding, (kernel - 1) * dilation - padding)
 
 
 def trace(
@@ -193,13 +96,8 @@ def trace(
             part.register_forward_hook(
                 lambda m, given, out: layers.append(_layer(m, listed[m], given, out, watch.macs - before[m]))
             )
-        getattr(module, "raw", module)(*_start(inputs))
-    seen: dict[str, int] = {}
-    for i, layer in enumerate(layers):
-        seen[layer.name] = seen.get(layer.name, 0) + 1
-        if seen[layer.name] > 1:
-            layers[i] = replace(layer, name=f"{layer.name} ({seen[layer.name]})", parameters=0)
-    return layers
+        (module.raw if isinstance(module, YOLOX) else module)(*_start(inputs))
+    return _numbered(layers)
 
 
 def _twin(module: nn.Module) -> nn.Module:
@@ -222,29 +120,29 @@ def _start(inputs: Sequence[Tensor | Sequence[int]]) -> list[Tensor]:
 
 
 def _listed(module: nn.Module, parts: Sequence[str] | None, leaf: bool) -> dict[str, str]:
-    """{path of a sub-module: the name it is listed by}."""
-    paths = [path for path, m in module.named_modules() if path]
+    """{path of a sub-module: the name it is listed by}; {"": …}, the module itself, if it has no parts."""
+    inside = {path: m for path, m in module.named_modules() if path}
     if leaf:
-        chosen = [path for path in paths if isinstance(module.get_submodule(path), nn.Conv2d)]
+        chosen = [path for path, m in inside.items() if isinstance(m, nn.Conv2d)]
     elif parts is not None:
-        by_name = {short(path): path for path in paths} | {path: path for path in paths}
-        if missing := [part for part in parts if part not in by_name]:
-            raise ValueError(
-                f"no part {missing[0]!r} in {type(module).__name__}: there are {', '.join(by_name)}"
-            )
-        chosen = [by_name[part] for part in parts]
+        known = {name: path for path in inside for name in (path, short(path))}
+        if missing := [part for part in parts if part not in known]:
+            raise ValueError(f"no part {missing[0]!r}: choose from {', '.join(sorted(known))}")
+        chosen = [known[part] for part in parts]
     else:
-        chosen = []
-        open_up = (nn.ModuleList, *(type(m) for m in module.children() if isinstance(module, YOLOX)))
-        todo = [path for path, _ in module.named_children()]
-        while todo:
-            path = todo.pop(0)
-            m = module.get_submodule(path)
-            if isinstance(m, open_up):
-                todo = [f"{path}.{name}" for name, _ in m.named_children()] + todo
-            else:
-                chosen.append(path)
+        chosen = _children(module, "")
     return {path: short(path) for path in chosen} or {"": type(module).__name__}
+
+
+def _children(module: nn.Module, path: str) -> list[str]:
+    """The paths of the children; those of lists, and of the three parts of a YOLOX, in their place."""
+    found = []
+    for name, child in module.named_children():
+        if isinstance(child, nn.ModuleList) or isinstance(module, YOLOX):
+            found += _children(child, f"{path}{name}.")
+        else:
+            found.append(f"{path}{name}")
+    return found
 
 
 def short(path: str) -> str:
@@ -253,15 +151,11 @@ def short(path: str) -> str:
 
 
 def _layer(module: nn.Module, name: str, given: tuple[Tensor, ...], out: Any, macs: int) -> Layer:
+    """What a hook knows of the part that has just run."""
     reach = max((t.reach for t in _tensors(out)), key=lambda reach: reach.field)
-    kind = (
-        " + ".join(type(m).__name__ for m in module)
-        if isinstance(module, nn.Sequential)
-        else type(module).__name__
-    )
     return Layer(
         name=name,
-        kind=kind,
+        kind=_kind(module),
         inputs=tuple(tuple(x.shape) for x in _tensors(given)),
         output=tuple(_tensors(out)[-1].shape),
         parameters=sum(p.numel() for p in module.parameters()),
@@ -269,3 +163,23 @@ def _layer(module: nn.Module, name: str, given: tuple[Tensor, ...], out: Any, ma
         stride=reach.step // reach.phases,
         field=reach.field,
     )
+
+
+def _numbered(layers: list[Layer]) -> list[Layer]:
+    """Parts that ran again get a number, and no parameters, so that sums are right."""
+    runs: Counter[str] = Counter()
+    numbered = []
+    for layer in layers:
+        runs[layer.name] += 1
+        if (run := runs[layer.name]) > 1:
+            layer = replace(layer, name=f"{layer.name} ({run})", parameters=0)
+        numbered.append(layer)
+    return numbered
+
+
+def _kind(module: nn.Module) -> str:
+    """The class of a part; of a sequence, the classes of its members: "CBS + 3 × Bottleneck"."""
+    if not isinstance(module, nn.Sequential):
+        return type(module).__name__
+    runs = [(kind, len(list(same))) for kind, same in groupby(map(_kind, module))]
+    return " + ".join(kind if times == 1 else f"{times} × {kind}" for kind, times in runs)
