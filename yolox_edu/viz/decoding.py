@@ -20,15 +20,17 @@ from yolox_edu.viz.play import Figure, figure
 from yolox_edu.viz.svg import PALETTE
 
 NAME = "play-10-decode"
-MARGIN = 30  # pixels around the picture, where boxes may reach
+MARGIN = 20  # pixels around the picture, where boxes may reach
 RAW = {"x": (-2, 3), "y": (-2, 3), "w": (-3, 4), "h": (-3, 4)}  # lowest and highest of each slider
 WORDS = {"x": "raw x", "y": "raw y", "w": "raw log w", "h": "raw log h"}
 
 STYLE = f"""<style>
 #{NAME} .decoding {{display: flex; flex-wrap: wrap; gap: .5rem 1.2rem; align-items: flex-start}}
-#{NAME} .decoding > * {{flex: 1 1 17rem; min-width: 0}}
+#{NAME} .decoding > * {{flex: 1 1 16rem; min-width: 0}}
+#{NAME} .decoding > :first-child {{flex-basis: 23rem}}
 #{NAME} .decoding svg {{display: block; max-width: 30rem; cursor: crosshair}}
 #{NAME} .sure {{filter: drop-shadow(0 0 1px #000)}}
+#{NAME} input[type="range"] {{flex-basis: 6em; width: 6em}}
 #{NAME} output {{min-width: 5ch; text-align: right}}
 #{NAME} .sum {{font-variant-numeric: tabular-nums; line-height: 1.45; margin-top: .5rem}}
 #{NAME} .sum p {{margin: 0}}
