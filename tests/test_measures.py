@@ -67,8 +67,8 @@ def test_cells_figures_and_shares(tmp_path):
         code("x.shape\ncheck('99.1', f)", data={"text/html": '<div class="play wide" id="p"></div>'}),
         v4.new_markdown_cell("```{figure} a.png\n:alt: b\nA caption\n```"),
     )
-    assert (m.cells, m.median, m.p90, m.figures, m.words) == (4, 1.5, 3, 4, 2)
-    assert (m.shapes, m.checks) == (0.25, 0.5)
+    assert (m.cells, m.median, m.p90, m.figures, m.words) == (3, 2, 3, 4, 2)
+    assert (m.shapes, m.checks) == (1 / 3, 2 / 3)
 
 
 def test_a_poor_chapter_misses_every_measure(tmp_path):

@@ -56,9 +56,9 @@ class Measures:
 
 
 def measure(path: Path) -> Measures:
-    """Measure a chapter. The Colab line, which no reader sees, is left out."""
+    """Measure a chapter. The Colab line and the small map's cell, which no reader sees, are left out."""
     nb = read(path)
-    code = [c for c in nb.cells if c.cell_type == "code" and "remove-cell" not in tags(c)]
+    code = [c for c in nb.cells if c.cell_type == "code" and not unseen(c)]
     lines = [sum(bool(line.strip()) for line in c.source.splitlines()) for c in code] or [0]
     prose = "\n".join(c.source for c in nb.cells if c.cell_type == "markdown")
     return Measures(
@@ -83,10 +83,13 @@ def words(prose: str) -> int:
     return len(WORD.findall(prose))
 
 
+def unseen(cell: NotebookNode) -> bool:
+    """Whether a code cell is not the chapter's own: the Colab line, or the small map at its top."""
+    return "remove-cell" in tags(cell) or ("remove-input" in tags(cell) and "network_map(" in cell.source)
+
+
 def figures(cell: NotebookNode) -> int:
-    """How many figures a code cell gives out; the small map at a chapter's top is none."""
-    if "viz.network_map(" in cell.source and "remove-input" in tags(cell):
-        return 0
+    """How many figures a code cell gives out."""
     data = [out.get("data", {}) for out in cell.outputs]
     image = [any(kind.startswith("image/") for kind in d) for d in data]
     drawn = [bool(re.search(r"<svg\b|class=\"[^\"]*\bplay\b", "".join(d.get("text/html", "")))) for d in data]
