@@ -278,7 +278,9 @@ def test_a_browser_that_remembers_the_controls_shows_their_frame(show):
 
 
 def test_paper_shows_frame_sentence_and_values_but_no_controls(show):
-    page = show(sample().html)
+    page = show(
+        "<style>[hidden] { display: none !important }</style>" + sample().html
+    )  # as in the site's theme
     assert not page.locator(".play-words").is_visible()
     page.get_by_role("slider").fill("1")
     page.get_by_label("columns").check()

@@ -21,6 +21,10 @@
     root.querySelector(":scope > .play-words").hidden = true;
     start(root);
     words(root);
+    // JupyterLab would take arrows and letters for itself; this mark leaves them to what has the focus.
+    for (const part of root.querySelectorAll("input, select, button, .play-frame")) {
+      part.setAttribute("data-lm-suppress-shortcuts", "true");
+    }
     for (const kind of ["input", "change", "click"]) {
       root.addEventListener(kind, () => setTimeout(() => words(root)));
     }

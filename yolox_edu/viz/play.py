@@ -69,8 +69,7 @@ def _figure(name: str, html: str, script: str, label: str, words: str) -> Figure
     if re.search(r"</script|<!--", script, re.I):
         raise ValueError(f"the script of {name!r} contains '</script' or '<!--', which ends it too early")
     parts = [
-        # JupyterLab would take the arrow keys for itself; this attribute leaves them to the controls.
-        f'<figure class="play" id="{name}" aria-label="{escape(label)}" data-lm-suppress-shortcuts="true">',
+        f'<figure class="play" id="{name}" aria-label="{escape(label)}">',
         f"<style>\n{_lean('play.css')}\n</style>",
         html,
         f'<p class="play-words">{escape(words)}</p>',
