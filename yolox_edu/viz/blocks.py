@@ -23,7 +23,7 @@ from yolox_edu.viz.svg import (
 )
 
 Item = str | tuple[str, Tensor | Sequence[int]] | tuple[str, Tensor | Sequence[int], str]
-LINE = 16  # pixels from one line of text to the next
+LINE = 18  # pixels from one line of text to the next
 
 
 def blocks(*items: Item, title: str = "") -> Drawing:
@@ -67,8 +67,8 @@ class Measure(NamedTuple):
 def _measure(shape: tuple[int, ...]) -> Measure:
     """Rows and numbers make a sheet; a map has its channels as depth, one channel a thin sheet too."""
     h, w, c = (*hwc(shape), 1, 1)[:3]
-    wide, tall = (min(10.5 * side**0.34, 100) for side in (w, h))
-    return Measure(wide, tall, 3.2 * c**0.34 if c > 1 else 0)
+    wide, tall = (min(10.5 * side**0.34, 100.0) for side in (w, h))
+    return Measure(wide, tall, 3.2 * c**0.34 if c > 1 else 0.0)
 
 
 def _block(name: str, shape: tuple[int, ...], colour: str, height: float) -> Drawing:
@@ -83,8 +83,8 @@ def _block(name: str, shape: tuple[int, ...], colour: str, height: float) -> Dra
         top = [(x, y), (x + deep, y - up), (right + deep, y - up), (right, y)]
         side = [(right, y), (right + deep, y - up), (right + deep, bottom - up), (right, bottom)]
         body += [polygon(top, colour, tint=0.15), polygon(side, colour, tint=0.45)]
-    body.append(text(width / 2, y - up - 12, name, bold=True))
-    body.append(text(width / 2, bottom + 13, sizes))
+    body.append(text(width / 2, y - up - 13, name, bold=True))
+    body.append(text(width / 2, bottom + 14, sizes))
     return canvas(body, width, height + 2 * LINE + 16, f"{name} {sizes}.")
 
 
@@ -94,6 +94,6 @@ def _after_arrow(words: str, block: Drawing) -> Drawing:
     long = round(max([width_of(line) for line in lines] + [28]) + 8)
     width, height = block.size
     y = height / 2
-    body = [text(long / 2, y - 10 - LINE * i, line) for i, line in enumerate(reversed(lines))]
+    body = [text(long / 2, y - 11 - LINE * i, line) for i, line in enumerate(reversed(lines))]
     body += [arrow([(2, y), (long, y)]), moved(block.body, long, 0)]
     return canvas(body, long + width, height, f"→ {words} → {block.alt}" if words else f"→ {block.alt}")

@@ -23,7 +23,7 @@ def matrix(
     same shape, or h w for all channels: 0 for none, 1 for the first colour. `highlight` is true where a cell
     has a thick frame. `cell` is a cell's side in pixels; where it is too small the numbers are left out.
     """
-    values, highlight, marks = _array(values), _array(highlight), _array(marks)
+    values, highlight, marks = array(values), array(highlight), array(marks)
     if values.ndim == 3:
         grids = []
         for i, channel in enumerate(values):
@@ -34,7 +34,8 @@ def matrix(
     return _grid(values, str(title), highlight, marks, cell, _peak(values))
 
 
-def _array(values: Any) -> np.ndarray | None:
+def array(values: Any) -> np.ndarray | None:
+    """A list, array or tensor as an array, None as None. Chapters 03 to 13."""
     if values is None:
         return None
     return np.asarray(values.detach().cpu() if hasattr(values, "detach") else values)
@@ -56,9 +57,9 @@ def _grid(
     """One channel."""
     (h, w), words = values.shape, [[_word(value) for value in line] for line in values.tolist()]
     widest = max(width_of(word) for line in words for word in line) + 8
-    cell = cell or round(max(widest, 30) if w * widest <= 460 else max(8, 420 // w))
-    top = 26 if title else 2
-    body = [text(2, 11, title, "start", bold=True)] if title else []
+    cell = cell or round(max(widest, 32) if w * widest <= 460 else max(8, 420 // w))
+    top = 28 if title else 2
+    body = [text(2, 12, title, "start", bold=True)] if title else []
     thick = []
     for r, c in np.ndindex(h, w):
         x, y = 2 + c * cell, top + r * cell
@@ -76,9 +77,9 @@ def _grid(
 def _fill(value: Any, mark: int | None, peak: float) -> tuple[str | None, float]:
     """The colour and the opacity of a cell: by its group if there are groups, else by its value."""
     if mark is not None:
-        return (CYCLE[(mark - 1) % len(CYCLE)], TINT) if mark else (None, 0)
+        return (CYCLE[(mark - 1) % len(CYCLE)], TINT) if mark else (None, 0.0)
     if not peak or not value:
-        return None, 0
+        return None, 0.0
     return ("blue" if value > 0 else "vermilion"), 0.5 * abs(float(value)) / peak
 
 

@@ -83,14 +83,15 @@ def network_map(
         raise ValueError(f"no part {unknown[0]!r}: choose from {', '.join({**PLACES, **groups})}")
     strong = {p for part in lit for p in groups.get(part, [part])} or set(PLACES)
     layers, frame = _layers(preset, size), Frame(detail)
-    pale, body = ['<g opacity="0.6">'], []  # one group: where pale lines cross they do not add up
+    pale, body = ['<g opacity="0.65">'], []  # one group: where pale lines cross they do not add up
     for a, b in ((a, b) for a, after in NEXT.items() for b in after):
         (body if a in strong or b in strong else pale).append(frame.arrow(a, b))
     for part in PLACES:
         width = STROKE if part not in strong else STRONG if lit else STROKE
         box = frame.box(part, part in strong, width, _facts(part, layers, size) if detail else [])
         if links and part in links:
-            box = f'<a href="{escape(links[part])}">{box}</a>'
+            look = "color:inherit;text-decoration:none"  # the frame and the letters of any other part
+            box = f'<a href="{escape(links[part])}" class="part" style="{look}">{box}</a>'
         (body if part in strong else pale).append(box)
     notes = _notes(lit, strong, layers, f"{_name(preset)} at {size} × {size}")
     body += frame.notes(notes + (["In a box: height × width × channels, parameters"] if detail else []))
@@ -102,11 +103,15 @@ def _name(preset: str) -> str:
     return f"YOLOX-{preset.upper() if len(preset) == 1 else preset.capitalize()}"
 
 
+def _label(part: str) -> str:
+    return "NMS" if part == "nms" else part
+
+
 class Frame:
     """Where things stand on the map, in pixels: boxes in five columns and eight rows."""
 
     def __init__(self, detail: bool):
-        self.wide, self.tall, self.gap = (116, 56, 22) if detail else (82, 22, 12)
+        self.wide, self.tall, self.gap = (122, 62, 22) if detail else (88, 24, 12)
         self.size = 5 * self.wide + 4 * self.gap + 4, 8 * self.tall + 7 * 12 + 4
 
     def centre(self, part: str) -> tuple[float, float]:
@@ -120,9 +125,9 @@ class Frame:
         (x, y), look = self.centre(part), {"tint": TINT if strong else 0.1, "width": width}
         left, top = x - self.wide / 2, y - self.tall / 2
         out = rect(left, top, self.wide, self.tall, COLOURS[PLACES[part][2]], r=4, **look)
-        y -= 16 * len(facts) / 2
-        out += text(x, y, "NMS" if part == "nms" else part, bold=strong)
-        return out + "".join(text(x, y + 16 * i, fact) for i, fact in enumerate(facts, 1))
+        y -= 17 * len(facts) / 2
+        out += text(x, y, _label(part), bold=strong)
+        return out + "".join(text(x, y + 17 * i, fact) for i, fact in enumerate(facts, 1))
 
     def arrow(self, a: str, b: str) -> str:
         """The way from part a to part b, level or upright, with an elbow where needed."""
@@ -139,8 +144,8 @@ class Frame:
 
     def notes(self, lines: list[str]) -> list[str]:
         """Lines of text in the corner that the map leaves free."""
-        x, y = 2 + self.wide + self.gap, 11
-        return [text(x, y + 18 * i, line, "start", bold=i == 0) for i, line in enumerate(lines)]
+        x, y = 2 + self.wide + self.gap, 12
+        return [text(x, y + 19 * i, line, "start", bold=i == 0) for i, line in enumerate(lines)]
 
 
 def _facts(part: str, layers: dict[str, Layer], size: int) -> list[str]:
@@ -160,7 +165,8 @@ def _rows(layers: dict[str, Layer]) -> int:
 def _notes(lit: tuple[str, ...], strong: set[str], layers: dict[str, Layer], model: str) -> list[str]:
     """What is lit, its shapes, what a cell of it sees, and its cost."""
     chosen = [layers[part] for part in PLACES if part in strong and part in layers]
-    lines = [", ".join(lit) if 0 < len(", ".join(lit)) <= 40 else f"{len(lit)} parts" if lit else model]
+    names = ", ".join(map(_label, lit)) or model
+    lines = [names if len(names) <= 40 else f"{len(lit)} parts"]
     if len(chosen) == 1:
         (part,) = chosen
         lines.append(f"{shape_text(part.inputs[0])} → {shape_text(part.output)}")

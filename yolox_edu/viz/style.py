@@ -9,7 +9,7 @@ from collections.abc import Callable
 import matplotlib as mpl
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 
-from yolox_edu.viz.svg import PALETTE
+from yolox_edu.viz.svg import CYCLE, PALETTE
 
 
 def style(pictures: str = "png") -> None:
@@ -25,7 +25,7 @@ def style(pictures: str = "png") -> None:
             "figure.dpi": 100,
             "figure.constrained_layout.use": True,
             "figure.facecolor": "white",
-            "axes.prop_cycle": mpl.cycler(color=list(PALETTE.values())),
+            "axes.prop_cycle": mpl.cycler(color=[PALETTE[name] for name in CYCLE]),
             "axes.spines.top": False,
             "axes.spines.right": False,
             "lines.linewidth": 1.5,

@@ -18,13 +18,14 @@ NAMES = ("orange", "sky", "green", "yellow", "blue", "vermilion", "purple")
 PALETTE = dict(zip(NAMES, COLOURS))  # Okabe and Ito's, told apart with any kind of colour vision
 CYCLE = ("blue", "orange", "green", "vermilion", "purple", "sky", "yellow")  # first, second, … colour
 
-FONT = 13  # pixels
+FONT = 14  # pixels
 STROKE, STRONG = 1.25, 2.5  # one width for lines, another for what is singled out
 TINT = 0.3  # opacity of a fill: letters on it stay readable on white and on black
 SMALLEST = 10 / FONT  # a drawing shrinks on a phone until its letters are 10 px high, then it scrolls
-PHONE = 340  # pixels that a page 390 wide has for a drawing, or a little less
+PHONE = 358  # pixels that a page 390 wide leaves for a drawing
 
-Point = tuple[float, float]
+Pixels = float | int
+Point = tuple[Pixels, Pixels]
 
 
 HIDDEN = ' aria-hidden="true"'
@@ -80,7 +81,7 @@ class Drawing:
         return f"<{self.alt}>"
 
 
-def canvas(body: Iterable[str], width: float, height: float, alt: str, role: str = "img") -> Drawing:
+def canvas(body: Iterable[str], width: Pixels, height: Pixels, alt: str, role: str = "img") -> Drawing:
     """A drawing of the given size in pixels from its elements. `role` is "group" if it holds links."""
     width, height = round(width), round(height)
     style = f"width:{width}px;min-width:{round(width * SMALLEST)}px;max-width:100%;height:auto"
@@ -97,8 +98,8 @@ def row(*drawings: Drawing, gap: int = 24, title: str = "", alt: str = "") -> Dr
 
     `alt` is one sentence for all of them; without it their own follow one another.
     """
-    top, height = (24 if title else 0), max(d.size[1] for d in drawings)
-    body, x = ([text(0, 9, title, "start", bold=True)] if title else []), 0.0
+    top, height = (26 if title else 0), max(d.size[1] for d in drawings)
+    body, x = ([text(0, 10, title, "start", bold=True)] if title else []), 0.0
     for d in drawings:
         body.append(moved(d.body, x, top + (height - d.size[1]) / 2))
         x += d.size[0] + gap
@@ -107,23 +108,26 @@ def row(*drawings: Drawing, gap: int = 24, title: str = "", alt: str = "") -> Dr
     return Drawing(whole.svg, alt, drawings, gap, title)
 
 
-def number(x: float) -> str:
+def number(x: Pixels) -> str:
     """At most one decimal."""
     return f"{round(x, 1) + 0.0:.1f}".removesuffix(".0")
 
 
 def width_of(words: str, bold: bool = False) -> float:
     """About how many pixels a text is wide; rather too many than too few."""
-    wide = sum(0.37 if c in " .,:;'|!()[]ijlft" else 0.92 if c in "mwMW%—→×" else 0.62 for c in words)
-    return wide * FONT * (1.1 if bold else 1)
+    narrow, wide = (sum(c in group for c in words) for group in (" .,:;'|!()[]ijlft", "mwMW%—→×"))
+    letters = 0.37 * narrow + 0.92 * wide + 0.62 * (len(words) - narrow - wide)
+    return letters * FONT * (1.1 if bold else 1.0)
 
 
-def moved(body: str, x: float, y: float) -> str:
+def moved(body: str, x: Pixels, y: Pixels) -> str:
     """Elements, moved."""
     return f'<g transform="translate({number(x)} {number(y)})">{body}</g>'
 
 
-def text(x: float, y: float, words: str, anchor: str = "middle", bold: bool = False, extra: str = "") -> str:
+def text(
+    x: Pixels, y: Pixels, words: str, anchor: str = "middle", bold: bool = False, extra: str = ""
+) -> str:
     """A line of text whose middle height is at y. `anchor`: "start", "middle" or "end"."""
     weight = ' font-weight="600"' if bold else ""
     return (
@@ -132,22 +136,22 @@ def text(x: float, y: float, words: str, anchor: str = "middle", bold: bool = Fa
     )
 
 
-def pen(colour: str | None = None, tint: float = TINT, width: float = STROKE) -> str:
+def pen(colour: str | None = None, tint: Pixels = TINT, width: Pixels = STROKE) -> str:
     """The attributes of an outline; `colour` is a name of the palette, or None for no fill."""
     fill = f'fill="{PALETTE[colour]}" fill-opacity="{tint:.2f}"' if colour else 'fill="none"'
     return f'{fill} stroke="currentColor" stroke-width="{width}" stroke-linejoin="round"'
 
 
 def rect(
-    x: float,
-    y: float,
-    w: float,
-    h: float,
+    x: Pixels,
+    y: Pixels,
+    w: Pixels,
+    h: Pixels,
     colour: str | None = None,
     extra: str = "",
-    r: float = 0,
-    tint: float = TINT,
-    width: float = STROKE,
+    r: Pixels = 0,
+    tint: Pixels = TINT,
+    width: Pixels = STROKE,
 ) -> str:
     """A rectangle with corners of radius r; `extra` are more attributes, the others are those of `pen`."""
     at = f'x="{number(x)}" y="{number(y)}" width="{number(w)}" height="{number(h)}"'
@@ -155,7 +159,7 @@ def rect(
     return f"<rect {at}{corner} {pen(colour, tint, width)}{extra}/>"
 
 
-def polygon(points: Sequence[Point], colour: str | None = None, extra: str = "", tint: float = TINT) -> str:
+def polygon(points: Sequence[Point], colour: str | None = None, extra: str = "", tint: Pixels = TINT) -> str:
     """A closed outline through points."""
     return f'<polygon points="{_way(points)}" {pen(colour, tint)}{extra}/>'
 

@@ -9,8 +9,6 @@ from html import escape
 from yolox_edu.viz.svg import shape_text
 from yolox_edu.viz.trace import Layer
 
-HEADS = ("part", "in", "out", "stride", "sees, px", "parameters", "GFLOPs")
-
 
 @dataclass(frozen=True)
 class Table:
@@ -29,17 +27,20 @@ class Table:
 def table(layers: Sequence[Layer], title: str = "", kinds: bool = False) -> Table:
     """A row for each layer and the total; shapes are h × w × c. Chapters 03 to 10.
 
-    "sees" is the side of the receptive field in pixels of the input; GFLOPs are those of convolutions, two
-    for a MAC. `kinds` adds a column with what each part is made of.
+    "sees" is the side of the receptive field in pixels of the input. FLOPs are those of convolutions, two
+    for a MAC; in millions if all together they are less than a billion. `kinds` adds a column with what
+    each part is made of.
     """
     parameters, flops = (sum(getattr(layer, what) for layer in layers) for what in ("parameters", "flops"))
-    heads = [*HEADS[:1], "made of", *HEADS[1:]] if kinds else HEADS
-    rows = [_cells(layer, kinds) for layer in layers]
-    total = ["total", *[""] * (len(heads) - 3), f"{parameters:,}", giga(flops)]
-    alt = f"Shapes{f' of {title}' if title else ''}: {len(layers)} parts, {parameters:,} parameters."
+    name, unit = ("GFLOPs", 1e9) if flops >= 1e9 else ("MFLOPs", 1e6)
+    heads = ["part", *(["made of"] if kinds else []), "in", "out", "stride", "sees, px", "parameters", name]
+    rows = [_cells(layer, kinds, unit) for layer in layers]
+    total = ["total", *[""] * (len(heads) - 3), f"{parameters:,}", f"{flops / unit:,.3f}"]
+    alt = f"{title or 'Shapes'}: {', '.join(layer.name for layer in layers)}; "
+    alt += f"{parameters:,} parameters, {total[-1]} {name}."
     head = "".join(f'<th scope="col" style="{_side(i, len(heads))}">{h}</th>' for i, h in enumerate(heads))
-    caption = f"<caption>{escape(title)}</caption>" if title else ""
-    look = "white-space:nowrap;font-variant-numeric:tabular-nums;font-size:.9em;width:auto"
+    caption = f'<caption style="caption-side:top;text-align:left">{escape(title)}</caption>' if title else ""
+    look = "white-space:nowrap;font-variant-numeric:tabular-nums;font-size:.9em;width:auto;margin:0"
     return Table(
         f'<div class="shapes" style="overflow-x:auto" tabindex="0" role="region" aria-label="{escape(alt)}">'
         f'<table class="table" style="{look}">{caption}<thead><tr>{head}</tr></thead>'
@@ -50,15 +51,22 @@ def table(layers: Sequence[Layer], title: str = "", kinds: bool = False) -> Tabl
 
 
 def giga(flops: int) -> str:
-    """Billions, with three figures: 155.3, 7.04, 0.00210."""
+    """Billions, with three figures or more: 155.3, 7.04, 0.00210."""
     billions = flops / 1e9
-    return "–" if not flops else f"{billions:.1f}" if billions >= 100 else f"{billions:#.3g}"
+    return f"{billions:.1f}" if billions >= 100 else f"{billions:#.3g}"
 
 
-def _cells(layer: Layer, kinds: bool) -> list[str]:
+def _cells(layer: Layer, kinds: bool, unit: float) -> list[str]:
     given = ", ".join(shape_text(shape) for shape in layer.inputs)
-    numbers = (str(layer.stride), f"{layer.field:,}", f"{layer.parameters:,}", giga(layer.flops))
-    return [layer.name, *([layer.kind] if kinds else []), given, shape_text(layer.output), *numbers]
+    numbers = (f"{layer.field:,}", f"{layer.parameters:,}", f"{layer.flops / unit:,.3f}")
+    return [
+        layer.name,
+        *([layer.kind] if kinds else []),
+        given,
+        shape_text(layer.output),
+        str(layer.stride),
+        *numbers,
+    ]
 
 
 def _side(column: int, columns: int) -> str:
