@@ -1,4 +1,4 @@
-"""The figures of the book: `from yolox_edu import viz`. Needs matplotlib, which the model does not."""
+"""The figures of the book: `from yolox_edu import viz`. Needs the extra `book`, which the model does not."""
 
 from yolox_edu.viz.blocks import blocks
 from yolox_edu.viz.matrix import matrix

@@ -26,7 +26,7 @@ Item = str | tuple[str, Tensor | Sequence[int]] | tuple[str, Tensor | Sequence[i
 LINE = 18  # pixels from one line of text to the next
 
 
-def blocks(*items: Item, title: str = "") -> Drawing:
+def blocks(*items: Item, title: str = "", alt: str = "") -> Drawing:
     """Tensors in a row, joined by arrows. Chapters 00 to 10.
 
     An item is a block, ("stem", tensor or shape), with a third entry if its colour shall be another of the
@@ -44,7 +44,7 @@ def blocks(*items: Item, title: str = "") -> Drawing:
         piece = _block(item[0], _shape(item), item[2] if len(item) > 2 else "blue", height)
         pieces.append(_after_arrow(words, piece) if pieces or words else piece)
         words = ""
-    return row(*pieces, gap=0, title=title)
+    return row(*pieces, gap=0, title=title, alt=alt)
 
 
 def _shape(item: tuple) -> tuple[int, ...]:

@@ -16,12 +16,14 @@ def matrix(
     highlight: Any = None,
     marks: Any = None,
     cell: int = 0,
+    alt: str = "",
 ) -> Drawing:
     """A grid h w; or c h w, as c grids side by side, each with its own title. Chapters 03 to 13.
 
     Cells are tinted by value (blue above zero, vermilion below) or by `marks`, an array of groups of the
     same shape, or h w for all channels: 0 for none, 1 for the first colour. `highlight` is true where a cell
     has a thick frame. `cell` is a cell's side in pixels; where it is too small the numbers are left out.
+    Without an `alt` of its own the grid reads its values out, up to 64 of them.
     """
     values, highlight, marks = array(values), array(highlight), array(marks)
     if values.ndim == 3:
@@ -29,9 +31,9 @@ def matrix(
         for i, channel in enumerate(values):
             words = title if isinstance(title, str) else title[i]
             extras = (m[i] if m is not None and m.ndim == 3 else m for m in (highlight, marks))
-            grids.append(_grid(channel, words, *extras, cell, _peak(values)))
-        return row(*grids)
-    return _grid(values, str(title), highlight, marks, cell, _peak(values))
+            grids.append(_grid(channel, words, *extras, cell, _peak(values), ""))
+        return row(*grids, alt=alt)
+    return _grid(values, str(title), highlight, marks, cell, _peak(values), alt)
 
 
 def array(values: Any) -> np.ndarray | None:
@@ -53,6 +55,7 @@ def _grid(
     marks: np.ndarray | None,
     cell: int,
     peak: float,
+    alt: str,
 ) -> Drawing:
     """One channel."""
     (h, w), words = values.shape, [[_word(value) for value in line] for line in values.tolist()]
@@ -69,9 +72,12 @@ def _grid(
             body.append(text(x + cell / 2, y + cell / 2, words[r][c]))
         if highlight is not None and highlight[r, c]:
             thick.append(rect(x + 1, y + 1, cell - 2, cell - 2, width=STRONG))
-    alt = "; ".join(" ".join(line) for line in words) if values.size <= 64 else f"a grid of {h} × {w} numbers"
+    read = (
+        "; ".join(" ".join(line) for line in words) if values.size <= 64 else f"a grid of {h} × {w} numbers"
+    )
+    alt = alt or f"{title + ': ' if title else ''}{read}."
     width = max(w * cell, width_of(title, bold=True)) + 4
-    return canvas(body + thick, width, top + h * cell + 2, f"{title + ': ' if title else ''}{alt}.")
+    return canvas(body + thick, width, top + h * cell + 2, alt)
 
 
 def _fill(value: Any, mark: int | None, peak: float) -> tuple[str | None, float]:
