@@ -28,9 +28,6 @@ Pixels = float | int
 Point = tuple[Pixels, Pixels]
 
 
-HIDDEN = ' aria-hidden="true"'
-
-
 @dataclass(frozen=True)
 class Drawing:
     """A picture made of lines: `svg`, and `alt`, the same in a sentence for those who cannot see it.
@@ -68,9 +65,8 @@ class Drawing:
             if self.title
             else ""
         )
-        inside = (
-            re.sub(r' role="\w+" aria-label="[^"]*"', HIDDEN, piece.svg, count=1) for piece in self.pieces
-        )
+        names, hidden = r' role="\w+" aria-label="[^"]*"', ' aria-hidden="true"'
+        inside = (re.sub(names, hidden, piece.svg, count=1) for piece in self.pieces)
         style = f"display:flex;flex-wrap:wrap;align-items:center;gap:8px {self.gap}px;overflow-x:auto"
         return (
             f'<div class="drawing" role="img" aria-label="{escape(self.alt)}" style="{style}">'
