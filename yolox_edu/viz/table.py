@@ -39,10 +39,10 @@ def table(layers: Sequence[Layer], title: str = "", kinds: bool = False) -> Tabl
     alt = f"{title or 'Shapes'}: {', '.join(layer.name for layer in layers)}; "
     alt += f"{parameters:,} parameters, {total[-1]} {name}."
     head = "".join(f'<th scope="col" style="{_side(i, len(heads))}">{h}</th>' for i, h in enumerate(heads))
-    caption = f'<caption style="caption-side:top;text-align:left">{escape(title)}</caption>' if title else ""
+    caption = f'<caption style="caption-side:top;text-align:left;color:inherit">{escape(title)}</caption>' if title else ""
     look = "white-space:nowrap;font-variant-numeric:tabular-nums;font-size:.9em;width:auto;margin:0"
     return Table(
-        f'<div class="shapes" style="overflow-x:auto" tabindex="0" role="region" aria-label="{escape(alt)}">'
+        f'<div class="shapes" style="overflow-x:auto" tabindex="0" role="group" aria-label="{escape(alt)}">'
         f'<table class="table" style="{look}">{caption}<thead><tr>{head}</tr></thead>'
         f"<tbody>{''.join(_row(row) for row in rows)}</tbody>"
         f'<tfoot style="font-weight:600">{_row(total)}</tfoot></table></div>',
