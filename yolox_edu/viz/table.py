@@ -39,7 +39,8 @@ def table(layers: Sequence[Layer], title: str = "", kinds: bool = False) -> Tabl
     alt = f"{title or 'Shapes'}: {', '.join(layer.name for layer in layers)}; "
     alt += f"{parameters:,} parameters, {total[-1]} {name}."
     head = "".join(f'<th scope="col" style="{_side(i, len(heads))}">{h}</th>' for i, h in enumerate(heads))
-    caption = f'<caption style="caption-side:top;text-align:left;color:inherit">{escape(title)}</caption>' if title else ""
+    above = "caption-side:top;text-align:left;color:inherit"
+    caption = f'<caption style="{above}">{escape(title)}</caption>' if title else ""
     look = "white-space:nowrap;font-variant-numeric:tabular-nums;font-size:.9em;width:auto;margin:0"
     return Table(
         f'<div class="shapes" style="overflow-x:auto" tabindex="0" role="group" aria-label="{escape(alt)}">'
