@@ -78,4 +78,5 @@ def _side(column: int, columns: int) -> str:
 def _row(cells: Sequence[str]) -> str:
     sides = [_side(i, len(cells)) for i in range(len(cells))]
     data = "".join(f'<td style="{side}">{escape(cell)}</td>' for side, cell in zip(sides[1:], cells[1:]))
-    return f'<tr><th scope="row" style="{sides[0]}">{escape(cells[0])}</th>{data}</tr>'
+    stays = "position:sticky;left:-4px;background:var(--pst-color-background,var(--jp-layout-color0,Canvas))"
+    return f'<tr><th scope="row" style="{sides[0]};{stays}">{escape(cells[0])}</th>{data}</tr>'
