@@ -16,13 +16,14 @@ from pathlib import Path
 
 import notebooks
 import pytest
+from nbval_run import nbval
 from tidying import tags
 
 from yolox_edu import exercises
 
 judge = sys.modules["yolox_edu.exercises.judge"]
 WRONG = Path(__file__).parent / "exercises"
-CARD = r"^\*\*{} · [^*]+\*\* ★{{1,3}}, \d+ minutes?\. \S"
+CARD = r"^\*\*{} · [^*]+\*\* ★{{1,3}}, \d+ minutes?\b[^.]*\. \S"
 HINT = re.compile(r"^(`{3,}|:{3,})\{admonition\} Hint[^\n]*\n:class: [^\n]*\bdropdown\b.*?^\1", re.S | re.M)
 
 
@@ -81,7 +82,10 @@ def fresh(chapter):
             body if "setup" in tags(cell) else [n for n in body if isinstance(n, ast.Import | ast.ImportFrom)]
         )
         if keep:
-            run(ast.Module(keep, []), namespace, f"set-up of chapter {chapter}")
+            try:
+                run(ast.Module(keep, []), namespace, f"set-up of chapter {chapter}")
+            except NameError as error:
+                pytest.fail(f"chapter {chapter}: a cell tagged `setup` must run by itself, but {error}")
     return namespace
 
 
@@ -177,3 +181,40 @@ def test_wrong_answers_are_named(number):
         assert fragment in message, f"{name}: {message}"
         assert "the check cannot use" not in message, f"{name}: {message}"
         assert len(fragment) >= 3
+
+
+# --- a reader's wrong answer stops nothing ----------------------------------------------------------------
+
+ANSWERS = ('return "nonsense"', "raise ValueError(1 / 0)", "return (1,, 2)  # not even Python")
+
+
+def filled(chapter):
+    """A chapter as a reader leaves it who wrote these lines into its stubs, in turn."""
+    nb = notebooks.read(*notebooks.chapters([chapter]))
+    for cell, body in zip((c for c in nb.cells if "exercise" in tags(c)), ANSWERS, strict=True):
+        assert re.search(r"^ +\.\.\.$", cell.source, re.M), cell.source
+        cell.source = re.sub(r"^( +)\.\.\.$", rf"\g<1>{body}", cell.source, count=1, flags=re.M)
+    return nb
+
+
+@pytest.mark.slow
+def test_a_wrong_answer_stops_neither_run_all_nor_the_tests(tmp_path):
+    path, nb = tmp_path / "00_filled.ipynb", filled("00")
+    # the set-up, and everything from the exercises on: the rest does not read the reader's answers
+    first = next(i for i, c in enumerate(nb.cells) if "exercise" in tags(c))
+    nb.cells = [c for i, c in enumerate(nb.cells) if i >= first or {"setup", "remove-input"} & set(tags(c))]
+    path.write_text(notebooks.to_json(nb), encoding="utf-8")
+    done = nbval(tmp_path)
+    assert done.returncode == 0, done.stdout
+    assert re.search(r"^\d+ passed", done.stdout, re.M), done.stdout
+    notebooks.run(path)
+    outputs = {
+        tag: [c.outputs[0] for c in notebooks.read(path).cells if tag in tags(c)]
+        for tag in ("exercise", "solution")
+    }
+    said = [out.get("text", out.get("ename")) for out in outputs["exercise"]]
+    assert [re.search("not yet|SyntaxError", text).group() for text in said] == [
+        *["not yet"] * 2,
+        "SyntaxError",
+    ]
+    assert all(" right: " in out.text for out in outputs["solution"])

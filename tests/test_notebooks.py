@@ -1,8 +1,6 @@
 """The chapters as they lie in git, the tools that keep them so, and proof that each guard can fail."""
 
-import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +12,7 @@ import nbformat.v4 as v4
 import notebooks
 import pytest
 from nbformat import from_dict
+from nbval_run import nbval
 from tidying import WIDGET
 
 CHAPTERS = notebooks.chapters()
@@ -190,14 +189,6 @@ def test_a_missing_title_is_found(tmp_path):
     nb = notebook()
     nb.cells[1].source = "no title"
     assert any("does not start with a title" in f for f in faults(tmp_path, notebooks.tidy(nb)))
-
-
-def nbval(folder):
-    """Compare the chapters of a folder with what they give now, as `make test` does for the book."""
-    shutil.copy(notebooks.BOOK / "conftest.py", folder)
-    words = ["-m", "pytest", "--nbval", "--nbval-current-env", "-q", "-p", "no:cacheprovider", "."]
-    env = {**os.environ, "PYTEST_ADDOPTS": ""}
-    return subprocess.run([sys.executable, *words], cwd=folder, capture_output=True, text=True, env=env)
 
 
 # --- the tools --------------------------------------------------------------------------------------------
