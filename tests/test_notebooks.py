@@ -281,17 +281,17 @@ def test_diff_shows_changed_lines_and_names_changed_pictures(tmp_path, monkeypat
 # --- the site ---------------------------------------------------------------------------------------------
 
 
-def test_a_missing_page_is_found(tmp_path, monkeypatch):
-    monkeypatch.setattr(build_site, "HTML", tmp_path)
-    monkeypatch.setattr(build_site, "ROOT", tmp_path.parent)
-    missing = build_site.check()
+def test_a_missing_page_is_found(tmp_path):
+    missing = build_site.check(html=tmp_path)
     assert sum("no page was built for" in f for f in missing) == len(build_site.toc_files())
     for page in build_site.toc_files():
         (tmp_path / page).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / f"{page}.html").write_text("<p>here</p>")
     (tmp_path / "index.html").write_text("")
-    assert build_site.check() == []
-    assert len(build_site.check(since=4e9)) == len(build_site.toc_files())
+    assert build_site.check(html=tmp_path) == []
+    assert len(build_site.check(4e9, tmp_path)) == len(build_site.toc_files())
+    (tmp_path / f"{build_site.toc_files()[1]}.html").write_text("x" * (build_site.MAX_PAGE + 1))
+    assert [f for f in build_site.check(html=tmp_path) if "at most" in f]
 
 
 @pytest.mark.parametrize(
