@@ -1,4 +1,4 @@
-"""What `build_site.py check` finds in a built site: missing, old and large pages, requests to other machines."""
+"""What `build_site.py check` finds: missing, old and large pages, and requests to other machines."""
 
 import build_site
 import pytest
