@@ -25,8 +25,9 @@ def show(ax: Axes, picture: Picture, title: str, around: Float[Tensor, " 4"] | N
     if around is None:
         ax.set(xlabel="x in pixels", ylabel="y in pixels")
         return
-    left, top, right, bottom = around.tolist()
-    ax.set(xlim=(left, right), ylim=(bottom, top), xticks=[], yticks=[])
+    h, w = picture.shape[:2]
+    left, top, right, bottom = around.clamp(min=0).tolist()
+    ax.set(xlim=(left, min(right, w)), ylim=(min(bottom, h), top), xticks=[], yticks=[])
 
 
 def frame(ax: Axes, box: Float[Tensor, " 4"], guess: bool = False) -> None:
@@ -79,4 +80,4 @@ def arrows(ax: Axes, at: Float[Tensor, "p 2"], to: Float[Tensor, "p 2"]) -> None
     moves = length[:, 0] > 1e-7
     ax.plot(*at[~moves].T, ".", color="0.6", ms=3)
     way = (to / length.clamp(min=1e-7))[moves]
-    ax.quiver(*at[moves].T, *way.T, color=PALETTE["blue"], angles="xy", scale=22, width=0.008)
+    ax.quiver(*at[moves].T, *way.T, color=PALETTE["blue"], angles="xy", scale=20, width=0.008)
