@@ -191,6 +191,25 @@ def test_verdicts(state, case, capsys):
     assert capsys.readouterr().out == f"{found.message}\n"
 
 
+def test_changes_inside_a_list_and_of_an_array_are_seen():
+    def whiten(pictures, flags):
+        pictures[1][0] = 255
+        return pictures
+
+    def ask(answer, random):
+        """the same pictures"""
+        answer([torch.zeros(2), np.zeros((2, 2), dtype=np.uint8)], {"all": torch.tensor([True])})
+
+    judge.exercise("99.8")(ask)
+    judge.exercises("99")["99.8"] = judge._EXERCISES["99.8"]
+    assert judge.judge("99.8", lambda p, f: p).state == "right"
+    message = judge.judge("99.8", whiten).message
+    assert (
+        message
+        == "99.8 not yet: given list and dict: whiten changes its input; work on a copy (x = x.clone())"
+    )
+
+
 def test_a_module_is_judged_on_a_copy():
     net = Identity(4)
     judge.exercise("99.7")(lambda answer, random: same(answer(torch.ones(2, 4)), torch.ones(2, 4), "on ones"))

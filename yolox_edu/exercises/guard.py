@@ -42,7 +42,7 @@ def _guard_call(function: Callable, name: str, in_place: bool) -> Callable:
     @functools.wraps(function)
     def guarded(*args: Any, **kwargs: Any) -> Any:
         inputs = [*args, *kwargs.values()]
-        before = [t.clone() for t in _tensors(inputs)]
+        before = [copy.deepcopy(a.detach() if isinstance(a, Tensor) else a) for a in _arrays(inputs)]
         try:
             out = function(*args, **kwargs)
         except (Wrong, NothingYet):
@@ -53,7 +53,7 @@ def _guard_call(function: Callable, name: str, in_place: bool) -> Callable:
             raise Wrong(f"{_given(inputs)}{blame(error)}") from error
         if out is None or (isinstance(out, tuple) and out and all(o is None for o in out)):
             raise NothingYet(f"{name} returns nothing yet{_forgotten(function)}")
-        if not in_place and any(not _equal(a, b) for a, b in zip(before, _tensors(inputs))):
+        if not in_place and any(not _equal(a, b) for a, b in zip(before, _arrays(inputs))):
             raise Wrong(f"{_given(inputs)}{name} changes its input; work on a copy (x = x.clone())")
         return _guard_module(out, name, in_place) if isinstance(out, nn.Module) else out
 
@@ -110,15 +110,19 @@ def _word(value: Any) -> str:
     return number(value)
 
 
-def _tensors(things: Any) -> Iterator[Tensor]:
-    """Every tensor among the arguments, also those inside lists, tuples and dicts."""
-    if isinstance(things, Tensor):
+def _arrays(things: Any) -> Iterator[Tensor | np.ndarray]:
+    """Every tensor and array among the arguments, also those inside lists, tuples and dicts."""
+    if isinstance(things, Tensor | np.ndarray):
         yield things
     elif isinstance(things, list | tuple | dict):
         for thing in things.values() if isinstance(things, dict) else things:
-            yield from _tensors(thing)
+            yield from _arrays(thing)
 
 
-def _equal(a: Tensor, b: Tensor) -> bool:
-    """Whether two tensors are the same bit for bit, NaN equal to NaN."""
-    return a.shape == b.shape and a.dtype == b.dtype and torch.allclose(a, b, rtol=0, atol=0, equal_nan=True)
+def _equal(a: Tensor | np.ndarray, b: Tensor | np.ndarray) -> bool:
+    """Whether two are the same bit for bit, NaN equal to NaN."""
+    if a.shape != b.shape or a.dtype != b.dtype:
+        return False
+    if isinstance(a, np.ndarray):
+        return a.tobytes() == b.tobytes()
+    return torch.allclose(a, b, rtol=0, atol=0, equal_nan=True)
