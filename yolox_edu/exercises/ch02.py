@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -174,6 +175,7 @@ def broken_c(picture: UInt8[Tensor, "3 h w"], boxes: Float[Tensor, "g 4"], size:
 
 
 BUGS = {"A": (2, 7), "B": (5, 7), "C": (8, 8)}  # the wrong line, and how many there are
+EXAMPLE = "A1, B2, C3"
 LOOK = {
     "A": "try it on a canvas that is not square, where height and width cannot hide behind each other",
     "B": "print the smallest and the largest number that comes out",
@@ -184,17 +186,17 @@ LOOK = {
 @exercise("02.3", seeds=1)
 def bugs(answer: Any, random: Random) -> None:
     """each line that you named is the one"""
-    if not isinstance(answer, Mapping):
-        raise Wrong('a dict was asked: {"A": line, "B": line, "C": line}')
-    given = {letter: answer.get(letter) for letter in BUGS}
-    if all(line in (None, ...) for line in given.values()):
-        raise NothingYet("no line is named yet")
+    if not isinstance(answer, str):
+        raise Wrong(f"three letters with a line each were asked, such as {EXAMPLE!r}")
+    if "?" in answer:
+        raise NothingYet("put the number of a line in place of each question mark")
+    given = {letter: int(line) for letter, line in re.findall(r"([ABC])\W*(\d+)", answer.upper())}
     for letter, (line, last) in BUGS.items():
+        if letter not in given:
+            raise Wrong(f"{letter} has no line; an answer looks like {EXAMPLE!r}")
         named = given[letter]
-        if named in (None, ...):
-            raise NothingYet(f"{letter} has no line yet; {LOOK[letter]}")
-        if not isinstance(named, int) or isinstance(named, bool) or not 1 <= named <= last:
-            raise Wrong(f"{letter} has the lines 1 to {last}; {named!r} came out")
+        if not 1 <= named <= last:
+            raise Wrong(f"{letter} has the lines 1 to {last}, not {named}")
         if named == line:
             continue
         if letter == "B" and named in (4, 7):

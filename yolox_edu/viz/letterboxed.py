@@ -1,4 +1,4 @@
-"""Two figures to play with: a picture of any shape on its canvas, and a picture that slides. Chapter 02."""
+"""Figures to play with: any shape on its canvas, a strip that slides, padding of any grey. Chapter 02."""
 
 from __future__ import annotations
 
@@ -103,8 +103,8 @@ def _cut(whole: str, part: Box, place: Box) -> str:
     x, y, w, h = (number(side) for side in place)
     view = " ".join(number(side) for side in part)
     return (
-        f'<svg x="{x}" y="{y}" width="{w}" height="{h}" viewBox="{view}" preserveAspectRatio="none">'
-        f"{whole}</svg>"
+        f'<svg x="{x}" y="{y}" width="{w}" height="{h}" viewBox="{view}" preserveAspectRatio="none" '
+        f'aria-hidden="true">{whole}</svg>'
     )
 
 
@@ -129,6 +129,19 @@ def _outline(box: Box, unit: float, colour: str, wide: float, extra: str = "") -
         f'<rect x="{number(x)}" y="{number(y)}" width="{number(right - x)}" height="{number(bottom - y)}" '
         f'fill="none" stroke="{PALETTE[colour]}" stroke-width="{wide}"{extra}/>'
     )
+
+
+def padded(strip: Any, grey: int, boxes: Any, labels: Sequence[str]) -> Drawing:
+    """A strip on a square canvas of some grey, with what was found on it. Chapter 02.
+
+    strip: uint8 h w 3; boxes: m 4, xyxy on the canvas; labels: m words.
+    """
+    height, width = strip.shape[:2]
+    found = image(strip, boxes, labels, width=width).body  # boxes may reach below the strip
+    ground = f'<rect width="{width}" height="{width}" fill="#{grey:02x}{grey:02x}{grey:02x}"/>'
+    ghosts = sum(box[3] > 1.1 * height for box in np.asarray(boxes, dtype=float).reshape(-1, 4))
+    says = f"Padding of {grey}: {len(labels)} finds, {ghosts} of them reach down into the padding."
+    return canvas([ground, found], width, width, says)
 
 
 def sliding(
