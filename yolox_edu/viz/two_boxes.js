@@ -49,10 +49,10 @@ function show() {
   const words = {
     "a-how": `${short(a.width)} × ${short(a.height)}`, a: short(m.areaA),
     "b-how": `${short(b.width)} × ${short(b.height)}`, b: short(m.areaB),
-    "shared-how": `${short(m.across)} × ${short(m.down)}`, intersection: short(m.shared),
+    "intersection-how": `${short(m.across)} × ${short(m.down)}`, intersection: short(m.shared),
     "union-how": `${short(m.areaA)} + ${short(m.areaB)} − ${short(m.shared)}`, union: short(m.union),
     "iou-how": `${short(m.shared)} / ${short(m.union)}`, iou: ratio(m.iou),
-    "hull-how": `${short(m.x.high - m.x.low)} × ${short(m.y.high - m.y.low)}`, enclosing: short(m.hull),
+    "enclosing-how": `${short(m.x.high - m.x.low)} × ${short(m.y.high - m.y.low)}`, enclosing: short(m.hull),
     "giou-how": `${ratio(m.iou)} − (${short(m.hull)} − ${short(m.union)}) / ${short(m.hull)}`,
     giou: ratio(m.giou),
     says: `A and B share ${short(m.shared)} of the ${short(m.union)} squares that they cover together: `

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from html import escape
+from math import floor
 from pathlib import Path
 
 import torch
@@ -18,7 +19,8 @@ from yolox_edu.boxes import iou, xyxy_to_cxcywh
 from yolox_edu.viz.play import Figure, figure
 from yolox_edu.viz.svg import PALETTE, STROKE, TINT, Drawing, canvas, number, rect, text
 
-Box = tuple[float, float, float, float]  # left, top, width, height, in squares
+Number = int | float
+Box = tuple[Number, Number, Number, Number]  # left, top, width, height, in squares
 
 WIDE, HIGH, SIDE = 14, 9, 32  # squares, squares, pixels of the drawing
 STEP = 0.5  # boxes snap to half squares
@@ -153,35 +155,24 @@ def two_boxes(a: Box = (1, 1, 6, 5), b: Box = (4, 3, 7, 5), name: str = "play-01
 
 
 def _numbers(a: Box, b: Box) -> str:
-    """The table of areas: name, how it comes about, value."""
+    """The table of areas: name, how it comes about, value; the names in `data-is` are the script's."""
     m = measure(a, b)
     s = {key: _short(value) for key, value in m.items()}
-    wide, high = (max(a[i] + a[i + 2], b[i] + b[i + 2]) - min(a[i], b[i]) for i in (0, 1))
-    area = f"({s['enclosing']} − {s['union']}) / {s['enclosing']}"
+    wide, high = (_short(max(a[i] + a[i + 2], b[i] + b[i + 2]) - min(a[i], b[i])) for i in (0, 1))
+    one, ratio = _ratio(m["iou"]), _ratio(m["giou"])
     rows = (
-        ("A", "a-how", f"{_short(a[2])} × {_short(a[3])}", "a", s["a"]),
-        ("B", "b-how", f"{_short(b[2])} × {_short(b[3])}", "b", s["b"]),
-        (
-            "intersection (hatched)",
-            "shared-how",
-            f"{s['across']} × {s['down']}",
-            "intersection",
-            s["intersection"],
-        ),
-        ("union", "union-how", f"{s['a']} + {s['b']} − {s['intersection']}", "union", s["union"]),
-        ("IoU", "iou-how", f"{s['intersection']} / {s['union']}", "iou", _ratio(m["iou"])),
-        (
-            "enclosing box (dashed)",
-            "hull-how",
-            f"{_short(wide)} × {_short(high)}",
-            "enclosing",
-            s["enclosing"],
-        ),
-        ("GIoU", "giou-how", f"{_ratio(m['iou'])} − {area}", "giou", _ratio(m["giou"])),
+        ("A", "a", f"{_short(a[2])} × {_short(a[3])}", s["a"]),
+        ("B", "b", f"{_short(b[2])} × {_short(b[3])}", s["b"]),
+        ("intersection (hatched)", "intersection", f"{s['across']} × {s['down']}", s["intersection"]),
+        ("union", "union", f"{s['a']} + {s['b']} − {s['intersection']}", s["union"]),
+        ("IoU", "iou", f"{s['intersection']} / {s['union']}", one),
+        ("enclosing box (dashed)", "enclosing", f"{wide} × {high}", s["enclosing"]),
+        ("GIoU", "giou", f"{one} − ({s['enclosing']} − {s['union']}) / {s['enclosing']}", ratio),
     )
     cells = "".join(
-        f'<tr><th scope="row">{title}</th><td data-is="{id_}">{how}</td><td data-is="{key}">{value}</td></tr>'
-        for title, id_, how, key, value in rows
+        f'<tr><th scope="row">{title}</th><td data-is="{key}-how">{how}</td>'
+        f'<td data-is="{key}">{value}</td></tr>'
+        for title, key, how, value in rows
     )
     return f'<table class="two-boxes-numbers"><tbody>{cells}</tbody></table>'
 
@@ -209,11 +200,11 @@ def _buttons() -> str:
     return f'<div class="two-boxes-places">{buttons}</div>'
 
 
-def _short(value: float) -> str:
+def _short(value: Number) -> str:
     """At most two decimals, as the script writes them."""
     return f"{round(value, 2):g}".replace("-", "−")
 
 
 def _ratio(value: float) -> str:
-    """Three decimals, as the script writes them."""
-    return f"{round(value, 3) + 0.0:.3f}".replace("-", "−")
+    """Three decimals, halves upwards, as the script writes them."""
+    return f"{floor(1000 * value + 0.5) / 1000:.3f}".replace("-", "−")
