@@ -15,10 +15,11 @@ window.addEventListener("resize", markScrollable);
 
 // 2. Opened from a disk, the search page may not read the other pages, so their texts came with it
 // (book/_tools/finish_site.py). The lines under each result are made from them.
-if (location.protocol === "file:" && window.BOOK_TEXTS) {
+if (location.protocol === "file:" && location.pathname.endsWith("/search.html")) {
   window.fetch = async (address) => {
     const path = decodeURI(new URL(address, location.href).pathname);
-    const name = Object.keys(window.BOOK_TEXTS).find((page) => path.endsWith(`/${page}`));
-    return new Response(window.BOOK_TEXTS[name] || '<main role="main"></main>');
+    const texts = window.BOOK_TEXTS || {};
+    const name = Object.keys(texts).find((page) => path.endsWith(`/${page}`));
+    return new Response(texts[name] || '<main role="main"></main>');
   };
 }

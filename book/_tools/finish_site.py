@@ -43,7 +43,13 @@ PAGE = [
     (r"""<div role="list" class="citation-list">""", '<div class="citation-list">'),
     (r""" role="doc-biblioentry\"""", ""),
 ]
-SOLUTION = re.compile(r"""(<div class="cell[^"]*\btag_solution\b.*?)Show the code(.*?)Hide the code""", re.S)
+WITHIN = r"""(?:(?!<div class="cell ).)*?"""  # anything in the same cell of the notebook
+LIVE = re.compile(
+    rf"""(?P<before><div class="cell [^"]*\btag_live\b[^"]*">{WITHIN})(?=<div class="cell_output )""", re.S
+)
+SOLUTION = re.compile(
+    rf"""(<div class="cell [^"]*\btag_solution\b{WITHIN})Show the code({WITHIN})Hide the code""", re.S
+)
 
 
 def inline_fonts(sheet: Path) -> int:
@@ -69,11 +75,37 @@ def inline_fonts(sheet: Path) -> int:
     return count
 
 
+def without_widgets(text: str) -> str:
+    """A page without the outputs of cells tagged `live`: without a kernel their sliders move nothing.
+
+    If no widget is left, the scripts that show widgets (1 MB) go too.
+    """
+    while match := LIVE.search(text):
+        depth, end = 0, len(text)
+        for tag in re.compile(r"<div\b|</div>").finditer(text, match.end("before")):
+            depth += 1 if tag[0] == "<div" else -1
+            if not depth:
+                end = tag.end()
+                break
+        text = text[: match.end("before")] + text[end:]
+    if "application/vnd.jupyter.widget-view+json" not in text:
+        text = re.sub(
+            r"""[ \t]*<script[^>]* src="[^"]*vendor/(?:require|embed-amd)\.js[^"]*"></script>\n?""", "", text
+        )
+        text = re.sub(
+            r"""<script type="application/vnd\.jupyter\.widget-state\+json">.*?</script>\n?""",
+            "",
+            text,
+            flags=re.S,
+        )
+    return text
+
+
 def finish_page(text: str) -> str:
     """A built page without the theme's faults (see PAGE)."""
     for what, by in PAGE:
-        text = re.sub(what, by, text, flags=re.S if "THEBE" in what else 0)
-    return SOLUTION.sub(r"\1Show the solution\2Hide the solution", text)
+        text = re.sub(what, by, text)
+    return SOLUTION.sub(r"\1Show the solution\2Hide the solution", without_widgets(text))
 
 
 def plain(page: str) -> str:

@@ -1,0 +1,38 @@
+"""A browser and a built site for the tests of this folder; both are given back when its last test is done."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from browsing import chromium
+from build_site import HTML, ROOT, is_fresh
+from playwright.sync_api import sync_playwright
+
+
+@pytest.fixture(scope="package")
+def browser():
+    """Chromium or Chrome, headless. Without one: skipped, or failed where $BROWSER_TESTS=must."""
+    path = chromium()
+    if path is None:
+        words = "no Chromium or Chrome here (on Debian: apt install chromium; or set BROWSER_PATH)"
+        pytest.fail(words) if os.environ.get("BROWSER_TESTS") == "must" else pytest.skip(words)
+    root = hasattr(os, "geteuid") and os.geteuid() == 0  # in a container: Chromium's own sandbox refuses root
+    options = ["--disable-gpu", "--disable-dev-shm-usage", *(["--no-sandbox"] if root else [])]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=options)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="package")
+def site(browser, tmp_path_factory) -> Path:
+    """The built site: that in _build if it was made of the files as they are now, else one built for this."""
+    if is_fresh():
+        return HTML
+    to = tmp_path_factory.mktemp("site")
+    command = [sys.executable, str(ROOT / "book/_tools/build_site.py"), "build", "--no-run", "--to", str(to)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
+    return to / "_build" / "html"
