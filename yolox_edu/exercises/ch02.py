@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from torch import Tensor
 
 from yolox_edu.exercises.compare import NothingYet
@@ -140,38 +140,38 @@ def _clip(boxes: Tensor, height: int, width: int) -> Float[Tensor, "g 4"]:
 # numbers in [0, 1], 3 H W, and the boxes on that canvas.
 
 
-def broken_a(picture: UInt8[Tensor, "3 h w"], boxes: Float[Tensor, "g 4"], size: Size) -> tuple:
-    """Top-left on the canvas."""
-    h, w = picture.shape[1:]  # line 1
-    scale = min(size[0] / w, size[1] / h)  # line 2
-    new = int(h * scale), int(w * scale)  # line 3
-    small = F.interpolate(picture[None].float(), new, mode="bilinear")[0]  # line 4
-    canvas = torch.full((3, *size), 114.0)  # line 5
-    canvas[:, : new[0], : new[1]] = small  # line 6
-    return canvas / 255, boxes * scale  # line 7
+def broken_a(x: Tensor, boxes: Tensor, size: Size) -> tuple[Tensor, Tensor]:
+    """Top-left on the canvas. x: 3 h w, boxes: g 4, size: (H, W)."""
+    h, w = x.shape[1:]  # 1
+    scale = min(size[0] / w, size[1] / h)  # 2
+    new = int(h * scale), int(w * scale)  # 3
+    small = F.interpolate(x[None].float(), new, mode="bilinear")[0]  # 4
+    canvas = torch.full((3, *size), 114.0)  # 5
+    canvas[:, : new[0], : new[1]] = small  # 6
+    return canvas / 255, boxes * scale  # 7
 
 
-def broken_b(picture: UInt8[Tensor, "3 h w"], boxes: Float[Tensor, "g 4"], size: Size) -> tuple:
-    """Top-left on the canvas."""
-    h, w = picture.shape[1:]  # line 1
-    scale = min(size[0] / h, size[1] / w)  # line 2
-    new = int(h * scale), int(w * scale)  # line 3
-    small = F.interpolate(picture[None].float() / 255, new, mode="bilinear")[0]  # line 4
-    canvas = torch.full((3, *size), 114.0)  # line 5
-    canvas[:, : new[0], : new[1]] = small  # line 6
-    return canvas, boxes * scale  # line 7
+def broken_b(x: Tensor, boxes: Tensor, size: Size) -> tuple[Tensor, Tensor]:
+    """Top-left on the canvas. x: 3 h w, boxes: g 4, size: (H, W)."""
+    h, w = x.shape[1:]  # 1
+    scale = min(size[0] / h, size[1] / w)  # 2
+    new = int(h * scale), int(w * scale)  # 3
+    small = F.interpolate(x[None] / 255, new, mode="bilinear")[0]  # 4
+    canvas = torch.full((3, *size), 114.0)  # 5
+    canvas[:, : new[0], : new[1]] = small  # 6
+    return canvas, boxes * scale  # 7
 
 
-def broken_c(picture: UInt8[Tensor, "3 h w"], boxes: Float[Tensor, "g 4"], size: Size) -> tuple:
-    """In the middle of the canvas."""
-    h, w = picture.shape[1:]  # line 1
-    scale = min(size[0] / h, size[1] / w)  # line 2
-    new = int(h * scale), int(w * scale)  # line 3
-    top, left = (size[0] - new[0]) // 2, (size[1] - new[1]) // 2  # line 4
-    small = F.interpolate(picture[None].float(), new, mode="bilinear")[0]  # line 5
-    canvas = torch.full((3, *size), 114.0)  # line 6
-    canvas[:, top : top + new[0], left : left + new[1]] = small  # line 7
-    return canvas / 255, boxes * scale + torch.tensor([top, left, top, left])  # line 8
+def broken_c(x: Tensor, boxes: Tensor, size: Size) -> tuple[Tensor, Tensor]:
+    """In the middle of the canvas. x: 3 h w, boxes: g 4, size: (H, W)."""
+    h, w = x.shape[1:]  # 1
+    scale = min(size[0] / h, size[1] / w)  # 2
+    new = int(h * scale), int(w * scale)  # 3
+    top, left = (size[0] - new[0]) // 2, (size[1] - new[1]) // 2  # 4
+    small = F.interpolate(x[None].float(), new, mode="bilinear")[0]  # 5
+    canvas = torch.full((3, *size), 114.0)  # 6
+    canvas[:, top : top + new[0], left : left + new[1]] = small  # 7
+    return canvas / 255, boxes * scale + torch.tensor([top, left] * 2)  # 8
 
 
 BUGS = {"A": (2, 7), "B": (5, 7), "C": (8, 8)}  # the wrong line, and how many there are

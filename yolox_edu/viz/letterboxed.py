@@ -170,7 +170,7 @@ def sliding(
         )
     body.append(f'<g transform="translate(0 {shown + 32})">{_curves(scores, colours, down)}</g>')
     said = " and ".join(f"as a {name} {scores[name][down]:.2f}" for name in scores)
-    alt = f"The strip lies {down} pixels down. The framed thing scores {said}: it is called a {best}."
+    alt = f"Pushed down by {down} px. The framed thing scores {said}: it is called a {best}."
     return canvas(body, WIDTH, shown + 184, alt)
 
 
