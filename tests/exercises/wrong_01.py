@@ -4,7 +4,7 @@ import torch
 from torchvision.ops import box_iou
 
 
-def _to_network(boxes, height, width, reach=0.5, swap=False, by=True):
+def _to_yolo(boxes, height, width, reach=0.5, swap=False, by=True):
     x, y, w, h = boxes.unbind(-1)
     if swap:
         height, width = width, height
@@ -72,14 +72,14 @@ SLIPS = [
 
 WRONG = {
     "01.1": [
-        (lambda b, h, w: _to_network(b, h, w, reach=0), "left and top stand where the centre should"),
-        (lambda b, h, w: _to_network(b, h, w, reach=1), "half the width further on"),
-        (lambda b, h, w: _to_network(b, h, w, reach=-0.5), "not taken off"),
-        (lambda b, h, w: _to_network(b, h, w, swap=True), "x and w belong to the picture's width"),
-        (lambda b, h, w: _to_network(b, h, w, by=False), "still pixels"),
+        (lambda b, h, w: _to_yolo(b, h, w, reach=0), "left and top stand where the centre should"),
+        (lambda b, h, w: _to_yolo(b, h, w, reach=1), "half the width further on"),
+        (lambda b, h, w: _to_yolo(b, h, w, reach=-0.5), "not taken off"),
+        (lambda b, h, w: _to_yolo(b, h, w, swap=True), "x and w belong to the picture's width"),
+        (lambda b, h, w: _to_yolo(b, h, w, by=False), "still pixels"),
         (_read_as_xyxy, "read as xyxy; they are xywh"),
         (_xyxy_came_out, "cxcywh was asked"),
-        (lambda b, h, w: _to_network(b, h, w)[0], "the shape is"),
+        (lambda b, h, w: _to_yolo(b, h, w)[0], "the shape is"),
     ],
     "01.2": [
         *((_pairs(**slip), words) for slip, words in SLIPS),

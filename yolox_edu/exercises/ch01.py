@@ -81,7 +81,7 @@ def _ratio(both: Tensor, area_a: Tensor, area_b: Tensor) -> Tensor:
 
 
 @exercise("01.1")
-def to_network(answer: Any, random: Random) -> None:
+def to_yolo(answer: Any, random: Random) -> None:
     """the same numbers as in plain arithmetic, box by box"""
     height, width = random.integer(100, 300), random.integer(301, 640)
     if random.integer(0, 1):

@@ -21,7 +21,7 @@ Picture = UInt8[np.ndarray, "h w 3"]
 def show(ax: Axes, picture: Picture, title: str, around: Float[Tensor, " 4"] | None = None) -> None:
     """A picture with its title; with `around`, only what lies in and near that xyxy box. Chapter 01."""
     ax.imshow(picture)
-    ax.set(title=title)
+    ax.set_title(title, size=13)  # readable where a telephone shrinks the picture
     if around is None:
         ax.set(xlabel="x in pixels", ylabel="y in pixels")
         return
@@ -50,7 +50,7 @@ def customs(picture: Picture, box: Float[Tensor, " 4"]) -> None:
     dots = {"xyxy": [(left, top), (right, bottom)], "xywh": [(left, top)], "cxcywh": [middle]}
     gap = 0.08 * (right - left)
     paper = {"fc": "white", "ec": "none", "pad": 1.5}
-    _, axes = plt.subplots(1, 3, figsize=(7.4, 2.9))
+    _, axes = plt.subplots(1, 3, figsize=(6.6, 2.5))
     for ax, (name, points) in zip(axes, dots.items()):
         show(ax, picture, name, near(box, 0.25))
         frame(ax, box)
@@ -61,7 +61,7 @@ def customs(picture: Picture, box: Float[Tensor, " 4"]) -> None:
         high = (right + gap, top), (right + gap, bottom), (right + gap, middle[1])
         for letter, (start, end, half) in {"w": wide, "h": high}.items():
             ax.annotate("", start, end, arrowprops={"arrowstyle": "<->", "color": GUESS, "lw": 2})
-            ax.text(*half, letter, ha="center", va="center", bbox=paper)
+            ax.text(*half, letter, ha="center", va="center", size=13, bbox=paper)
 
 
 def table(values: Float[Tensor, "n m"], rows: Sequence[str], columns: Sequence[str]) -> None:
@@ -78,6 +78,6 @@ def arrows(ax: Axes, at: Float[Tensor, "p 2"], to: Float[Tensor, "p 2"]) -> None
     """An arrow of fixed length at each point that has a direction, a grey dot at the others. Chapter 01."""
     length = to.norm(dim=-1, keepdim=True)  # p 1
     moves = length[:, 0] > 1e-7
-    ax.plot(*at[~moves].T, ".", color="0.6", ms=3)
+    ax.plot(*at[~moves].T, ".", color="0.5", ms=4)
     way = (to / length.clamp(min=1e-7))[moves]
     ax.quiver(*at[moves].T, *way.T, color=PALETTE["blue"], angles="xy", scale=20, width=0.008)
