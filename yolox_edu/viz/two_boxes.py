@@ -37,11 +37,11 @@ STYLE = """
 .play .two-boxes g[data-box]:focus-visible [data-part="body"] { stroke-width: 4; }
 .play .two-boxes { display: flex; flex-wrap: wrap; align-items: center; gap: .5rem 2rem; }
 .play .two-boxes .play-frame { flex: none; margin: 0; }
-.play .two-boxes-inputs { display: grid; grid-template-columns: repeat(auto-fit, minmax(9.6em, 1fr));
+.play .two-boxes-inputs { display: grid; grid-template-columns: repeat(auto-fit, minmax(8.4em, 1fr));
   gap: .4rem .8rem; margin: .6rem 0; max-width: 48em; }
 .play .two-boxes-inputs label { display: flex; justify-content: space-between; align-items: center;
   gap: .3rem; font-weight: 400; white-space: nowrap; }
-.play .two-boxes-inputs input { width: 4em; padding: 0 .3em; }
+.play .two-boxes-inputs input { width: 3.4em; padding: 0 .2em 0 .4em; }
 .play .two-boxes-places { display: flex; flex-wrap: wrap; gap: .5rem; margin: .5rem 0; }
 .play table.two-boxes-numbers { margin: .5rem 0; width: auto; border-collapse: collapse; }
 .play table.two-boxes-numbers :is(th, td) { padding: .15rem .8rem .15rem 0; text-align: left; border: 0;
