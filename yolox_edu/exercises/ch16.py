@@ -1,0 +1,157 @@
+"""The checks of chapter 16, train it here, now."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from yolox_edu.exercises.judge import Random, exercise, same
+
+
+@exercise("16.1")
+def remaining(answer: Callable, random: Random) -> None:
+    """the seconds that are left, step by step"""
+    batch = 2 * random.integer(2, 6)
+    pictures, epochs = batch * random.integer(5, 9) + batch // 2, 2 * random.integer(2, 4)
+    done = random.integer(5, 12)
+    speeds = random.uniform(done, low=5, high=60).tolist()
+    rows = [{"step": i, "images_per_second": speed} for i, speed in enumerate(speeds)]
+    total = epochs * pictures // batch  # a whole number: half a batch is left over in each of 2 epochs
+    seconds = sum(batch / speed for speed in speeds) / done
+    mean_speed = sum(speeds) / done
+    where = f"for {pictures} pictures, {epochs} epochs, {batch} a step, after {done} steps"
+    faults = {
+        "a mean of speeds counts quick steps too much; take the mean of the seconds that a step took": (
+            (total - done) * batch / mean_speed
+        ),
+        "these are the seconds of the whole run; some steps are done already": total * seconds,
+        "a batch runs on over the end of an epoch: none of them is short": (
+            (epochs * math.ceil(pictures / batch) - done) * seconds
+        ),
+        "no picture is left out at the end of an epoch: the batch runs on into the next": (
+            (epochs * (pictures // batch) - done) * seconds
+        ),
+        "images_per_second counts pictures, and a step has several": (total - done) * seconds / batch,
+        "this is how long it has taken so far": done * seconds,
+        "these are steps; seconds were asked": total - done,
+    }
+    same(answer(rows, pictures, epochs, batch), (total - done) * seconds, where, faults, atol=1e-3)
+
+
+@exercise("16.2")
+def precision_recall(answer: Callable, random: Random) -> None:
+    """both figures, detection by detection"""
+    boxes, labels, truths, kinds = _street(random)
+    (right, again), (named, named_again), (touched, touched_again) = (
+        _count(boxes, labels, truths, kinds, *rule) for rule in ((0.5, True), (0.5, False), (1e-9, True))
+    )
+    m, g = len(boxes), len(truths)
+    where = f"for {m} detections and {g} ground truths"
+    faults = {
+        "precision and recall have changed places": (right / g, right / m),
+        "a second box around the same thing is no second success": (
+            again / m,
+            again / g,
+        ),
+        "for the precision a second box around the same thing counts as right": (
+            again / m,
+            right / g,
+        ),
+        "a box with the wrong name is wrong": (named / m, named / g),
+        "a box with the wrong name is wrong, and a second box no second success": (
+            named_again / m,
+            named_again / g,
+        ),
+        "any overlap counts as right; 0.5 was asked": (touched / m, touched / g),
+        "any overlap counts, and second boxes too; 0.5 was asked, once each": (
+            touched_again / m,
+            touched_again / g,
+        ),
+        "these are counts; divide by the detections and by the ground truths": (right, right),
+        "both are divided by the number of detections": (right / m, right / m),
+        "both are divided by the number of ground truths": (right / g, right / g),
+    }
+    same(answer(boxes, labels, truths, kinds), (right / m, right / g), where, faults)
+
+
+def _count(
+    boxes: Tensor, labels: Tensor, truths: Tensor, kinds: Tensor, least: float, names: bool
+) -> tuple[int, int]:
+    """How many detections reach this IoU with a truth (of their name): each truth once, and all."""
+    once, all_of_them, found = 0, 0, set()
+    for box, label in zip(boxes, labels, strict=True):
+        for i, (truth, kind) in enumerate(zip(truths, kinds, strict=True)):
+            if _overlap(box, truth) >= least and (not names or int(label) == int(kind)):
+                all_of_them += 1
+                once += i not in found
+                found.add(i)
+    return once, all_of_them
+
+
+def _street(random: Random) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Things that do not touch; among the detections are right, doubled, misnamed, loose and lost ones.
+
+    Returns boxes m 4 (xyxy) with labels m, and ground truths g 4 with labels g. The numbers of each kind
+    are such that no two faults give the same figures.
+    """
+    g = random.integer(7, 9)
+    corner = torch.stack((torch.arange(g) * 100.0, random.uniform(g, high=50)), dim=1)  # g 2
+    truths = torch.cat((corner, corner + 30 + random.uniform(g, 2, high=30)), dim=1)  # g 4
+    kinds = random.integers(0, 4, g)
+    near = truths + random.uniform(g, 4, low=-2, high=2)  # IoU well over 0.5
+    loose = truths + 0.5 * (truths[:, 2:] - truths[:, :2]).repeat(1, 2)  # IoU 1/7
+    c = random.integer(2, g - 5)  # so many are found; the next is misnamed, the four after it are loose
+    boxes = torch.cat((near[:c], near[:1] + 1, near[1:2] - 1, near[c : c + 1], loose[c + 1 : c + 5]))
+    labels = torch.cat((kinds[:c], kinds[:2], kinds[c : c + 1] + 1, kinds[c + 1 : c + 5]))
+    lost = torch.tensor([[10.0, 300.0, 60.0, 340.0]])
+    boxes, labels = torch.cat((boxes, lost)), torch.cat((labels, kinds[:1]))
+    order = torch.randperm(len(boxes), generator=random.generator)
+    return boxes[order], labels[order], truths, kinds
+
+
+def _overlap(a: Tensor, b: Tensor) -> float:
+    """IoU of two boxes in plain numbers."""
+    (l, t, r, b_), (l2, t2, r2, b2) = a.tolist(), b.tolist()
+    both = max(0.0, min(r, r2) - max(l, l2)) * max(0.0, min(b_, b2) - max(t, t2))
+    return both / ((r - l) * (b_ - t) + (r2 - l2) * (b2 - t2) - both)
+
+
+@exercise("16.3")
+def moving_average(answer: Callable, random: Random) -> None:
+    """the average after one update, number by number"""
+    shape = random.shape(2)
+    average, weights = random.tensor(*shape), random.tensor(*shape)
+    decay, ramp = 0.9 + 0.01 * random.integer(0, 9), float(random.integer(5, 50))
+    n = random.integer(1, 2 * int(ramp))
+    keep = decay * (1 - math.exp(-n / ramp))
+
+    def mixed(share: float) -> Tensor:
+        flat = [share * a + (1 - share) * w for a, w in zip(average.flatten(), weights.flatten())]
+        return torch.stack(flat).view(shape)
+
+    faults = {
+        "the roles have changed places: the decay is the share of the old average": mixed(1 - keep),
+        "the decay does not rise with n: early updates keep too much of the random start": mixed(decay),
+        "the rise is there, the decay itself is not: multiply the two": mixed(1 - math.exp(-n / ramp)),
+        "this is the part that shrinks, exp(-n / ramp); one minus it rises": mixed(
+            decay * math.exp(-n / ramp)
+        ),
+        "n was counted from 0; the first update has n = 1": mixed(decay * (1 - math.exp(-(n - 1) / ramp))),
+        "these are the old weights, unmoved": average.clone(),
+    }
+    where = f"for update {n} with decay {decay:.2f} and ramp {ramp:.0f}"
+    same(answer(average, weights, n, decay, ramp), mixed(keep), where, faults)
+
+
+@exercise("16.4")
+def half_the_rate(answer: str, random: Random) -> None:
+    """what the two short runs show"""
+    faults = {
+        "that would be so if the steps did not build on each other; run the two and look": "half as far",
+        "smaller steps are more careful, but early on the loss is far from its floor": "further",
+        "early on the weights have a long way to go, and shorter steps show": "as far",
+    }
+    same(answer, "less than half as far", "with half the rate", faults)
