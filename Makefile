@@ -13,18 +13,23 @@ READY      := $(VENV)/installed
 TEST_READY := $(VENV)/installed-for-tests
 
 .DEFAULT_GOAL := help
-.PHONY: help book test lint lab train bench setup clean
+.PHONY: help book site test lint lab train bench setup clean
 
 help:
 	@echo "make book   run every chapter and build the site; prints where its first page is"
+	@echo "make site   build the site from the committed outputs, without running any chapter"
 	@echo "make lab    open the chapters in JupyterLab"
 	@echo "make train  train a small YOLOX on the drawn street crossing, from scratch, and evaluate it"
-	@echo "make test   lint, unit, parity and property tests, and every chapter against its committed outputs"
+	@echo "make test   lint, unit, parity and property tests, every chapter against its committed outputs,"
+	@echo "            and every page in a browser, if Chromium or Chrome is there"
 	@echo "make bench  time ours against the official code (side by side, one table each)"
 	@echo "make clean  remove what was built (not .venv, not your runs)"
 
 book: $(READY)
 	$(PY) book/_tools/build_site.py build
+
+site: $(READY)
+	$(PY) book/_tools/build_site.py build --no-run
 
 lab: $(READY)
 	$(PY) -m jupyterlab book
@@ -42,8 +47,9 @@ lint: $(TEST_READY)
 	$(PY) -m ruff format --check .
 
 # The quick checks come first. One pytest run covers the rest, so that its last line counts everything.
+# More for pytest, for example only the tests of one kind:  make test ARGS="-k letterbox"
 test: lint
-	$(PY) -m pytest --nbval --nbval-current-env tests book
+	$(PY) -m pytest --nbval --nbval-current-env tests book $(ARGS)
 
 setup: $(TEST_READY)
 

@@ -10,11 +10,15 @@ import sys
 import tomllib
 from pathlib import Path
 
+import landing
+import landing_road
 import pytest
 import yaml
 from build_site import toc_files
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+import yolox_edu
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "yolox_edu"
@@ -227,13 +231,41 @@ def test_built_buttons_lead_to_files_in_git():
         assert f"{page}.ipynb" in files
 
 
+def test_the_first_page_is_up_to_date():
+    assert landing.stale() == []
+
+
 def test_the_map_marks_what_is_written():
-    rows = re.findall(r"^\| (\d\d) \| (.+?) \| .*? \| (\w+) \|$", text("book/index.md"), re.M)
-    assert [n for n, _, _ in rows] == [f"{i:02d}" for i in range(24)]
-    written = {Path(f).name[:2]: Path(f).name for f in toc_files() if re.match(r"\d\d_", Path(f).name)}
-    for number, title, state in rows:
-        assert state == ("written" if number in written else "planned"), number
-        assert (f"({written[number]})" in title) if number in written else "](" not in title
+    items = re.findall(r'<li class="(\w+)"><b>(\d\d)</b><span>(.*?)</span></li>', landing_road.road())
+    assert [number for _, number, _ in items] == [f"{i:02d}" for i in range(24)]
+    pages = landing_road.written()
+    for state, number, shown in items:
+        assert state == ("written" if number in pages else "planned"), number
+        assert ("<a href=" in shown) == (number in pages), number
+        if number in pages:
+            assert f'<a href="{pages[number]}.html">' in shown
+
+
+def test_every_chapter_stands_in_its_part():
+    parts = yaml.safe_load(text("_toc.yml"))["parts"]
+    captions = [part["caption"] for part in parts]
+    assert captions == [c for c in [*landing_road.PARTS, "Appendices"] if c in captions]
+    numbers = []
+    for part in parts:
+        inside = [Path(chapter["file"]).name[:2] for chapter in part["chapters"]]
+        if part["caption"] in landing_road.PARTS:
+            assert set(inside) <= set(landing_road.PARTS[part["caption"]]), part["caption"]
+            numbers += inside
+    assert numbers == sorted(numbers)
+
+
+def test_the_picture_of_the_network_tells_the_models_numbers():
+    drawn = text("book/_landing/network.html")
+    model = yolox_edu.build("l")
+    total = sum(p.numel() for p in model.parameters())
+    assert f"{total:,} parameters" in drawn
+    assert [int(n) for n in re.findall(r"--order:(\d+)", drawn)] == [*range(19), *range(19)]
+    assert f"{sum(p.numel() for p in model.backbone.dark5.parameters()):,}" in drawn
 
 
 def test_the_site_is_built_as_agreed():
@@ -304,7 +336,7 @@ def test_relative_links_lead_somewhere():
 def test_nothing_large_and_nothing_private_is_in_git():
     private = re.compile(r"(?<![\w.:/~-])/(?:work|root|home/\w+|Users/\w+)/\w")
     large, paths = [], []
-    readable = {".py", ".md", ".ipynb", ".toml", ".txt", ".yml", ".cff", ".css", ""}
+    readable = {".py", ".md", ".ipynb", ".toml", ".txt", ".yml", ".cff", ".css", ".js", ".html", ".svg", ""}
     for name in tracked():
         path = ROOT / name
         vendored = name.startswith("book/_static/vendor/")
@@ -361,6 +393,8 @@ def test_the_wheel_carries_package_weights_and_licence(installed):
     shipped = {p.name for p in (installed / "yolox_edu" / "_weights").glob("*.safetensors")}
     assert shipped == {p.name for p in (ROOT / "data" / "weights").glob("*.safetensors")}
     assert list(installed.glob("yolox_edu-*.dist-info/licenses/LICENSE"))
+    scripts = {p.name for p in (PACKAGE / "viz").glob("*.[jc]s*")}
+    assert {p.name for p in (installed / "yolox_edu" / "viz").glob("*.[jc]s*")} == scripts
     assert not (installed / "tests").exists()
 
 

@@ -10,9 +10,9 @@
   button.hidden = false;
   run(!still.matches);
   still.addEventListener("change", () => run(!still.matches));
-  for (const part of figure.querySelectorAll("[data-says]")) {
+  for (const part of figure.querySelectorAll(".part")) {
     for (const kind of ["pointerenter", "focus"]) {
-      part.addEventListener(kind, () => { says.textContent = part.dataset.says; });
+      part.addEventListener(kind, () => { says.textContent = part.getAttribute("aria-label"); });
     }
   }
 })();

@@ -14,7 +14,7 @@ from yolox_edu.detect import Detector
 from yolox_edu.draw import colour
 from yolox_edu.model import build
 from yolox_edu.viz import network_map, trace
-from yolox_edu.viz.network import PLACES
+from yolox_edu.viz.network import PLACES, Frame
 from yolox_edu.viz.svg import arrow, shape_text
 from yolox_edu.viz.table import giga
 
@@ -69,13 +69,8 @@ def alive(body: str, said: dict[str, str]) -> str:
     pages = written()
     for order, part in enumerate(PLACES):
         page = next((pages[n] for n in ABOUT[part][1].split() if n in pages), None)
-        at = f'class="part" style="--order:{order}" data-says="{escape(said[part])}"'
-        name = f'role="img" aria-label="{escape(said[part])}"'
-        new = (
-            f'<a href="{page}.html" {at} aria-label="{escape(said[part])}">'
-            if page
-            else f'<g tabindex="0" {at} {name}>'
-        )
+        at = f'class="part" style="--order:{order}" aria-label="{escape(said[part])}"'
+        new = f'<a href="{page}.html" {at}>' if page else f'<g tabindex="0" role="img" {at}>'
         close = "</a>" if page else "</g>"
         drawn = re.compile(rf'<a href="#{re.escape(part)}"[^>]*>(.*?)</a>')
         body, count = drawn.subn(lambda m, new=new, close=close: f"{new}{m[1]}{close}", body)
@@ -99,7 +94,7 @@ def network(boxes: str) -> str:
     full, small = network_map(detail=True, links=links), network_map(links=links)
     (width, height), (narrow, low) = full.size, small.size
     left, ends, found = WIDE + GAP, WIDE + GAP + width, f'<g class="found">{boxes}</g>'
-    middle = height * (6.5 / 8)  # of the last part, NMS
+    middle = Frame(detail=True).centre("nms")[1]
     wide = [
         street(0, 2, WIDE),
         arrow([(WIDE, 30), (left, 30)]),
