@@ -102,7 +102,9 @@ def found(
     _, axes = plt.subplots(1, len(streets), figsize=(7.6, 2.3))
     for ax, street, all_boxes, title in zip(axes, streets, boxes, titles):
         ax.imshow(street)
-        for left, top, right, bottom in all_boxes:
+        for box in all_boxes:
+            # A network without its notes finds boxes of infinite size: they are drawn at the rim.
+            left, top, right, bottom = (min(max(side, 2), street.shape[1] - 3) for side in box)
             size = right - left, bottom - top
             ax.add_patch(Rectangle((left, top), *size, fc="none", ec=PALETTE["vermilion"], lw=1.5))
         ax.set(title=title, xticks=[], yticks=[], xlim=(0, street.shape[1]), ylim=(street.shape[0], 0))
@@ -116,6 +118,7 @@ def stages(maps: dict[str, Float[Tensor, "c h w"]], channels: Sequence[int], mos
         for ax, (name, values) in zip(line, maps.items()):
             drawn = ax.imshow(values[channel], cmap="RdBu", vmin=-most, vmax=most)
             mean, spread = values[channel].mean().item(), values[channel].std().item()
-            ax.set(title=f"{channel}, {name}", xticks=[], yticks=[])
+            ax.set(title=f"channel {channel}, {name}", xticks=[], yticks=[])
+            ax.spines[:].set_visible(False)
             ax.set_xlabel(f"mean {_two(mean)}, deviation {_two(spread)}")
     axes[0, 0].figure.colorbar(drawn, ax=axes, shrink=0.6, aspect=30)
