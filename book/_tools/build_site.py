@@ -14,6 +14,7 @@ style or picture. What the theme leaves undone is mended by finish_site.py.
 import argparse
 import hashlib
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -137,6 +138,7 @@ def jupyter_book(to: Path, run: bool) -> list[str]:
 def build(to: Path = ROOT, run: bool = True) -> int:
     """Build the site into to/_build/html, mend it, look through it; 0 if all is well."""
     began, html, made_from = time.time(), to / "_build" / "html", fingerprint()
+    shutil.rmtree(html, ignore_errors=True)  # pages that are no longer in the book would stay
     found = jupyter_book(to, run)
     if html.is_dir():
         finish(html, toc_files())

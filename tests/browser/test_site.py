@@ -83,6 +83,10 @@ def test_every_control_moves_its_figure(visit):
     assert visit.troubles == []
 
 
+def test_the_site_was_built_without_complaint(built):
+    assert built[1] == ""
+
+
 def test_links_inside_the_site_lead_somewhere(site):
     assert broken_links(site) == []
 
