@@ -22,12 +22,12 @@ DASHES = {"SiLU": "", "ReLU": ' stroke-dasharray="7 4"'}
 Curve = Callable[[float], float]
 
 
-def silu(x: float) -> float:
+def silu(x: float | int) -> float:
     """x times sigmoid(x). Chapter 04."""
     return x / (1 + math.exp(-x))
 
 
-def silu_slope(x: float) -> float:
+def silu_slope(x: float | int) -> float:
     """The derivative of SiLU. Chapter 04."""
     s = 1 / (1 + math.exp(-x))
     return s * (1 + x * (1 - s))
@@ -37,7 +37,7 @@ VALUES: dict[str, Curve] = {"SiLU": silu, "ReLU": lambda x: max(x, 0.0)}
 SLOPES: dict[str, Curve] = {"SiLU": silu_slope, "ReLU": lambda x: float(x > 0)}
 
 
-def activation(x: float) -> Drawing:
+def activation(x: float | int) -> Drawing:
     """SiLU and ReLU at x: their values on the left, their slopes on the right. Chapter 04."""
     said = (
         f"{name} is {_two(VALUES[name](x))} with slope {_two(SLOPES[name](x))}" for name in ("SiLU", "ReLU")
@@ -50,13 +50,13 @@ def activation(x: float) -> Drawing:
     )
 
 
-def _panel(title: str, curves: dict[str, Curve], x: float, stretch: float) -> Drawing:
+def _panel(title: str, curves: dict[str, Curve], x: float | int, stretch: float) -> Drawing:
     """Two curves over the same axis, a line at x and a dot on each curve; `stretch`: pixels a unit high."""
     up, left = UNIT * stretch, 14
     high = (TOP - BOTTOM) * UNIT
     zero = 30 + high * (TOP / (TOP - BOTTOM)) if stretch == 1 else 30 + 1.4 * up
 
-    def at(a: float, b: float) -> tuple[str, str]:
+    def at(a: float | int, b: float | int) -> tuple[str, str]:
         return number(left + (a - LOW) * UNIT), number(zero - b * up)
 
     wide = left + (HIGH - LOW) * UNIT
@@ -78,7 +78,7 @@ def _panel(title: str, curves: dict[str, Curve], x: float, stretch: float) -> Dr
     return canvas(body, wide + 12, 30 + high + 6, f"The {title} of SiLU and ReLU")
 
 
-def _axes(at: Callable[[float, float], tuple[str, str]], stretch: float) -> list[str]:
+def _axes(at: Callable[..., tuple[str, str]], stretch: float) -> list[str]:
     """The two axes with a few numbers."""
     (x0, y0), (x1, _) = at(LOW, 0), at(HIGH, 0)
     (xz, top), (_, bottom) = at(0, TOP if stretch == 1 else 1.3), at(0, BOTTOM if stretch == 1 else -0.4)
@@ -90,7 +90,7 @@ def _axes(at: Callable[[float, float], tuple[str, str]], stretch: float) -> list
     return body
 
 
-def _two(value: float) -> str:
+def _two(value: float | int) -> str:
     """Two decimals, without a sign before zero."""
     return f"{round(value, 2) + 0.0:.2f}".replace("-", "−")
 
