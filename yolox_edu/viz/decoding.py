@@ -26,8 +26,10 @@ WORDS = {"x": "raw x", "y": "raw y", "w": "raw log w", "h": "raw log h"}
 
 STYLE = f"""<style>
 #{NAME} .decoding {{display: flex; flex-wrap: wrap; gap: .5rem 1.2rem; align-items: flex-start}}
-#{NAME} .decoding > * {{flex: 1 1 16rem; min-width: 0}}
-#{NAME} .decoding > :first-child {{flex-basis: 23rem}}
+#{NAME} .decoding > * {{flex: 1 1 17.5rem; min-width: 0}}
+#{NAME} .decoding > :first-child {{flex-basis: 20rem}}
+#{NAME} .play-row, #{NAME} fieldset {{gap: 0 .5rem}}
+#{NAME} .play-row > label, #{NAME} legend {{min-width: 5em}}
 #{NAME} .decoding svg {{display: block; max-width: 30rem; cursor: crosshair}}
 #{NAME} .sure {{filter: drop-shadow(0 0 1px #000)}}
 #{NAME} input[type="range"] {{flex-basis: 6em; width: 6em}}
@@ -51,7 +53,9 @@ def decoding(
     where, strides = grid((side, side))
     start = sum((side // s) ** 2 for s in STRIDES[:level])
     index = start + row * (side // stride) + column
-    box = decode_boxes(raw.new_tensor(numbers), where[index], strides[index]).tolist()
+    box = decode_boxes(raw.new_tensor([numbers]), where[index : index + 1], strides[index : index + 1])[
+        0
+    ].tolist()
     scores = raw[:, 4].sigmoid() * raw[:, 5:].sigmoid().amax(dim=1)  # a
     html = (
         f'{STYLE}<div class="decoding"><div>{_svg(picture, raw, scores, cell, box)}</div>'
@@ -120,17 +124,17 @@ def _controls(cell: tuple[int, int, int], numbers: tuple[float, ...], side: int)
     )
     return (
         f"<fieldset><legend>stride</legend>{radios}</fieldset>"
-        + _slider("column", "column", 0, most, 1, str(column))
-        + _slider("row", "row", 0, most, 1, str(row))
+        + _slider("column", "column", 0, most, "1", str(column))
+        + _slider("row", "row", 0, most, "1", str(row))
         + source
         + "".join(
-            _slider(name, WORDS[name], *RAW[name], 0.01, f"{start:.2f}")
+            _slider(name, WORDS[name], *RAW[name], "0.01", f"{start:.2f}")
             for name, start in zip(RAW, numbers, strict=True)
         )
     )
 
 
-def _slider(name: str, words: str, low: float, high: float, step: float, start: str) -> str:
+def _slider(name: str, words: str, low: int, high: int, step: str, start: str) -> str:
     return (
         f'<div class="play-row"><label for="{NAME}-{name}">{words}</label><input type="range" '
         f'id="{NAME}-{name}" data-of="{name}" min="{low}" max="{high}" step="{step}" value="{start}">'
