@@ -34,9 +34,13 @@ def level(answer: Callable, random: Random) -> None:
         _bias(made(torch.zeros_like(x))[0], where)
         for p in made.parameters():  # no part may seem to do nothing because it starts at 0
             p.copy_(random.tensor(*p.shape))
+    size, faults = sum(p.numel() for p in made.parameters()), _faulty(c_in, c, k)
+    _size(size, {words: value for words, value in faults.items() if "batch norm" in words}, where)
     _branches(made, x, c_in * c + 2 * c, where)
     _cells(made, x, where)
-    _size(sum(p.numel() for p in made.parameters()), _count(c_in, c, k), where, _faulty(c_in, c, k))
+    _size(size, faults, where)
+    if size != (right := _count(c_in, c, k)):
+        raise Wrong(f"{where}: {size:,} parameters; {right:,} are right")
 
 
 def _shape(out: Tensor, wanted: tuple[int, ...], map_size: tuple[int, int], where: str) -> None:
@@ -87,15 +91,16 @@ def _branches(made: nn.Module, x: Tensor, stem: int, where: str) -> None:
     both = sum(size for p, size in box.items() if p in classes)
     common = sum(size for p, size in objectness.items() if p in classes)
     last = sum(size for p, size in _touched(made, x, slice(-1, None)).items() if p in box)
+    fourth = sum(size for p, size in objectness.items() if p in box)
+    if last > stem >= fourth:
+        raise Wrong(f"{where}: {ORDER}; your objectness comes last")
     if both > stem:
         raise Wrong(f"{where}: box and classes share more than the stem: that is a coupled head")
     if both < stem:
         raise Wrong(f"{where}: box and classes share no stem, a 1 × 1 CBS from {x.shape[1]} channels")
-    if common > stem and last > stem:
-        raise Wrong(f"{where}: {ORDER}; your objectness comes last")
     if common > stem:
         raise Wrong(f"{where}: objectness hangs on the class branch; it belongs to the regression branch")
-    if not sum(size for p, size in objectness.items() if p in box) > stem:
+    if fourth <= stem:
         raise Wrong(f"{where}: objectness has a branch of its own; it shares the regression branch")
 
 
@@ -127,12 +132,11 @@ def _cells(made: nn.Module, x: Tensor, where: str) -> None:
     )
 
 
-def _size(given: int, wanted: int, where: str, faults: dict[str, int]) -> None:
+def _size(given: int, faults: dict[str, int], where: str) -> None:
+    """Name the slip that gives so many parameters."""
     for words, value in faults.items():
-        if given == value != wanted:
+        if given == value:
             raise Wrong(f"{where}: {words}")
-    if given != wanted:
-        raise Wrong(f"{where}: {given:,} parameters; {wanted:,} are right")
 
 
 def _count(c_in: int, c: int, k: int) -> int:

@@ -65,7 +65,7 @@ def _line(x: float, y0: float, y1: float) -> str:
 
 
 def spoken(street: Any, raw: Tensor, names: Sequence[str], level: int, row_: int, column: int) -> Drawing:
-    """What one cell says: the street with the cell and its box, and the cell's numbers, raw and read. Chapter 09.
+    """What one cell says: the street, the cell and its box; its numbers, raw and read. Chapter 09.
 
     street: uint8 h w 3, the network's input; raw: a 5+k, the head's rows for it; level 0 is P3.
     """
@@ -81,12 +81,18 @@ def spoken(street: Any, raw: Tensor, names: Sequence[str], level: int, row_: int
     score = objectness * classes[best].item()
     verdict = "It counts" if score >= CLAIM else "Too little to count"
     x, y, w, h = box.tolist()
+    whether, what, both = map(_percent, (objectness, classes[best].item(), score))
     says = (
-        f"{where}: a box of {w:.0f} × {h:.0f} pixels around ({x:.0f}, {y:.0f}). Objectness {objectness:.0%}; "
-        f"if anything, a {names[best]}: {classes[best].item():.0%}. Score {score:.0%}. {verdict}."
+        f"{where}: a box of {w:.0f} × {h:.0f} pixels around ({x:.0f}, {y:.0f}). "
+        f"Objectness {whether}; if anything, a {names[best]}: {what}. Score {both}. {verdict}."
     )
     picture = _with_cell(street, cell[0] * stride, stride, cxcywh_to_xyxy(box), score >= CLAIM)
     return row(picture, _numbers(where, numbers, box.tolist(), names), gap=16, alt=says)
+
+
+def _percent(p: float) -> str:
+    """Per cent; what is not quite 0 or 100 is not called so."""
+    return "<1 %" if p < 0.005 else ">99 %" if p > 0.995 else f"{100 * p:.0f} %"
 
 
 def _with_cell(street: Any, corner: Tensor, stride: int, box: Tensor, counts: bool) -> Drawing:
@@ -125,7 +131,7 @@ def _numbers(where: str, raw: Tensor, box: Sequence[float], names: Sequence[str]
             continue
         body.append(rect(134, y - 7, 90, 14))
         body.append(rect(134, y - 7, 90 * p[i], 14, "green" if i == 4 else "orange", tint=0.6))
-        body.append(text(264, y, f"{p[i]:.0%}", "end"))
+        body.append(text(272, y, _percent(p[i]), "end"))
         if i > 4:
-            body.append(text(WIDE - 2, y, f"{p[4] * p[i]:.0%}", "end"))
+            body.append(text(WIDE - 2, y, _percent(p[4] * p[i]), "end"))
     return canvas(body, WIDE, 32 + LINE * (6 + len(names)) - 6, "Its numbers.")
