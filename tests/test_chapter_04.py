@@ -92,7 +92,7 @@ def test_half_is_forgotten_after_23_steps_and_all_but_a_hundredth_after_152():
 
 
 def test_notes_heal_by_looking_whatever_they_were(one_thread):
-    pictures = torch.rand(8, 3, 64, 64)
+    pictures = torch.rand(2, 3, 64, 64)
     model = load("crossing").requires_grad_(False)
     norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
     ends = []
@@ -101,10 +101,10 @@ def test_notes_heal_by_looking_whatever_they_were(one_thread):
             norm.reset_running_stats()
             norm.running_mean += start
         model.train()
-        for _ in range(200):
+        for _ in range(60):
             model.raw(pictures)
         ends.append(torch.cat([norm.running_mean for norm in norms]))
-    assert (ends[0] - ends[1]).abs().max() < 1.1 * 5 * 0.97**200 + 1e-3
+    assert (ends[0] - ends[1]).abs().max() < 1.1 * 5 * 0.97**60
 
 
 # --- in a browser -----------------------------------------------------------------------------------------
