@@ -2,7 +2,9 @@
 "use strict";
 
 // 1. What can be scrolled sideways can be reached and scrolled by keyboard; what fits is no stop on the way.
-const scrollable = ".bd-article pre, .bd-article .cell_output, .bd-article div.math, .pst-scrollable-table-container";
+const scrollable = [
+  "pre", ".cell_output", "div.math", ".pst-scrollable-table-container", ".drawing", ".shapes", ".play-frame",
+].map((part) => `.bd-article ${part}`).join(", ");
 function markScrollable() {
   for (const part of document.querySelectorAll(scrollable)) {
     const wide = part.scrollWidth > part.clientWidth + 1;

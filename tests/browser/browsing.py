@@ -78,16 +78,17 @@ def clipped(page: Page) -> list[str]:
     return page.evaluate("() => looks.clipped()")
 
 
-def barriers(page: Page, rules: tuple[str, ...] = (), without: tuple[str, ...] = ()) -> list[str]:
-    """What axe finds that is serious or critical, as 'impact rule: element'.
+def barriers(page: Page, rules: tuple[str, ...] = (), colours_of_code: bool = False) -> list[str]:
+    """What axe finds that is serious or critical, as 'impact rule: element'; `rules`: only these.
 
-    rules: only these of its rules. without: selectors of parts that are left out.
+    The letters of code are thousands of elements in few colours, and would take most of the time.
     """
     options: dict = {"resultTypes": ["violations"], "preload": False}  # it would ask for the style sheets
     if rules:
         options["runOnly"] = list(rules)
-    context = {"exclude": [[part] for part in without]} if without else None
-    report = Axe().run(page, context=context, options=options).response
+    page.evaluate("plain => looks.plainCode(plain)", not colours_of_code)
+    report = Axe().run(page, options=options).response
+    page.evaluate("() => looks.plainCode(false)")
     return [
         f"{found['impact']} {found['id']}: {node['html'][:200]} ({node['failureSummary'][:300]})"
         for found in report["violations"]

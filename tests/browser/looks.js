@@ -45,6 +45,14 @@ window.looks = {
     return found;
   },
 
+  // Code without its colours, or with them again.
+  plainCode(plain) {
+    for (const code of document.querySelectorAll("div.highlight > pre")) {
+      if (plain) { code.coloured ??= code.innerHTML; code.textContent = code.textContent; }
+      else if (code.coloured) { code.innerHTML = code.coloured; delete code.coloured; }
+    }
+  },
+
   // All that a figure shows, apart from its controls and the words that repeat their values.
   shown(figure) {
     const parts = [];

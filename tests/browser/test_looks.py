@@ -127,3 +127,9 @@ def test_broken_links_are_found(tmp_path):
         "a.html -> c.html: no such file",
         "a.html -> in/b.html#gone: no such place in it",
     ]
+
+
+def test_code_is_looked_at_with_its_colours_when_asked(visit):
+    seen = visit('<div class="highlight"><pre><span style="color: #bbb">x = 1</span></pre></div>')
+    assert barriers(seen.page) == []
+    assert len(barriers(seen.page, ("color-contrast",), colours_of_code=True)) == 1
