@@ -218,7 +218,7 @@ def test_the_script_decodes_as_the_package_does(page, level):
 def test_the_networks_numbers_come_cell_by_cell(page, streets):
     _, raw, best = streets
     boxes = decode(raw[18:19], SIZE)[0][0]
-    put(page, "source", "net")
+    put(page, "source", "trained")
     for index in best[18].topk(12).indices.tolist():
         level = 0 if index < 1600 else 1 if index < 2000 else 2
         side = 40 // 2**level
@@ -256,7 +256,7 @@ def test_every_control_changes_what_is_seen(page):
             seen.append(state(page))
         assert seen[0] != seen[1], name
     seen = []
-    for source in ("zero", "net", "mine"):
+    for source in ("zero", "trained", "by hand"):
         put(page, "source", source)
         seen.append((state(page), page.input_value(f"#{NAME}-source")))
     assert all(a != b for a, b in pairwise(seen))

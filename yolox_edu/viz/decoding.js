@@ -82,11 +82,11 @@ function draw() {
 function fill() {
   const source = input("source").value;
   const first = 4 * chosen().index;
-  if (source !== "mine") raw.forEach((name, i) => (input(name).value = source === "zero" ? 0 : trained[first + i] / 100));
+  if (source !== "by hand") raw.forEach((name, i) => (input(name).value = source === "zero" ? 0 : trained[first + i] / 100));
 }
 
 root.addEventListener("input", (event) => {
-  if (raw.includes(event.target.dataset.of)) input("source").value = "mine";
+  if (raw.includes(event.target.dataset.of)) input("source").value = "by hand";
   else fill();
   draw();
 });

@@ -118,8 +118,8 @@ def _controls(cell: tuple[int, int, int], numbers: tuple[float, ...], side: int)
     most = side // STRIDES[level] - 1
     source = (
         f'<div class="play-row"><label for="{NAME}-source">numbers</label>'
-        f'<select id="{NAME}-source" data-of="source"><option value="mine">as I move them</option>'
-        '<option value="net">the trained network\'s</option><option value="zero">all zero</option>'
+        f'<select id="{NAME}-source" data-of="source"><option value="by hand">as I move them</option>'
+        '<option value="trained">the trained network\'s</option><option value="zero">all zero</option>'
         "</select></div>"
     )
     return (
