@@ -4,7 +4,7 @@ import base64
 
 import pytest
 from build_site import outside_requests, toc_files
-from finish_site import finish_page, inline_fonts, plain
+from finish_site import finish_page, inline_fonts, number_captions, plain
 
 
 def test_pages_of_the_contents_in_order(tmp_path):
@@ -79,6 +79,36 @@ def test_mending_twice_is_mending_once():
     once = finish_page(page)
     assert once != page
     assert finish_page(once) == once
+
+
+def figure(name: str, number: str) -> str:
+    """A figure with its caption as the site has it, and a figure to play with inside."""
+    caption = f'<figcaption><span class="caption-number">{number} </span></figcaption>'
+    inner = '<figure class="play" id="play-x"></figure>'
+    return f'<figure class="align-default" id="{name}">{inner}{caption}</figure>'
+
+
+def test_figures_are_counted_by_chapter():
+    def refer(page, name, number):
+        span = f'<span class="std std-numref">{number}</span>'
+        return f'<a class="reference internal" href="{page}#{name}">{span}</a>'
+
+    pages = {
+        "book/00_a.html": figure("f1", "Fig. 1") + figure("f2", "Fig. 2"),
+        "book/03_b.html": figure("f3", "Fig. 3")
+        + refer("", "f3", "Fig. 3")
+        + refer("00_a.html", "f2", "Fig. 2"),
+        "book/more.html": figure("f4", "Fig. 4"),
+    }
+    counted = number_captions(pages)
+    assert counted == {
+        "book/00_a.html": figure("f1", "Fig. 00.1") + figure("f2", "Fig. 00.2"),
+        "book/03_b.html": figure("f3", "Fig. 03.1")
+        + refer("", "f3", "Fig. 03.1")
+        + refer("00_a.html", "f2", "Fig. 00.2"),
+        "book/more.html": figure("f4", "Fig. 1"),
+    }
+    assert number_captions(counted) == counted
 
 
 def test_the_text_for_the_search_page_keeps_the_sections():

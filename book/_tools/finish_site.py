@@ -50,6 +50,19 @@ LIVE = re.compile(
 SOLUTION = re.compile(
     rf"""(<div class="cell [^"]*\btag_solution\b{WITHIN})Show the code({WITHIN})Hide the code""", re.S
 )
+NUMBER = r"(?P<kind>Fig\.|Table) [\d.]+"
+NUMBERED = (
+    r"""<(?:figure|table)\b(?![^>]*class="play")[^>]*\bid="""  # a figure to play with lies in one of these
+)
+CAPTION = re.compile(
+    rf"""(?P<before>{NUMBERED}"(?P<id>[^"]+)"[^>]*>(?:(?!{NUMBERED}).)*?<span class="caption-number">)"""
+    rf"""{NUMBER}(?P<after>\s*</span>)""",
+    re.S,
+)
+REFERENCE = re.compile(
+    r"""(?P<before><a class="reference internal" href="[^"#]*#(?P<id>[^"]+)">"""
+    rf"""<span class="std std-numref">){NUMBER}</span>"""
+)
 
 
 def inline_fonts(sheet: Path) -> int:
@@ -108,6 +121,35 @@ def finish_page(text: str) -> str:
     return SOLUTION.sub(r"\1Show the solution\2Hide the solution", without_widgets(text))
 
 
+def number_captions(pages: dict[str, str]) -> dict[str, str]:
+    """The pages of the book with figures and tables counted by chapter: "Fig. 03.2".
+
+    Sphinx counts through the whole book: a new chapter would change the numbers in all later ones.
+    """
+    numbers: dict[tuple[str, str], str] = {}  # (kind, what stands in its id) -> number
+
+    def count(name: str, text: str) -> str:
+        chapter = re.match(r"(?:.*/)?(\d\d)_", name)
+        so_far: dict[str, int] = {}
+
+        def renamed(match: re.Match) -> str:
+            kind = match["kind"]
+            so_far[kind] = so_far.get(kind, 0) + 1
+            number = f"{chapter[1]}.{so_far[kind]}" if chapter else f"{so_far[kind]}"
+            numbers[kind, match["id"]] = number
+            return f"{match['before']}{kind} {number}{match['after']}"
+
+        return CAPTION.sub(renamed, text)
+
+    counted = {name: count(name, text) for name, text in pages.items()}
+
+    def refer(match: re.Match) -> str:
+        number = numbers.get((match["kind"], match["id"]))
+        return f"{match['before']}{match['kind']} {number}</span>" if number else match[0]
+
+    return {name: REFERENCE.sub(refer, text) for name, text in counted.items()}
+
+
 def plain(page: str) -> str:
     """A page's article as bare text inside its sections: enough for the lines under a search result."""
     article = BeautifulSoup(page, "html.parser").find("article")
@@ -143,8 +185,9 @@ def finish(html: Path, names: list[str]) -> None:
     """Mend the site built in `html`; `names` are the pages that the search knows, without suffix."""
     for sheet in sorted((html / "_static").rglob("*.css")):
         inline_fonts(sheet)
-    for page in sorted(html.rglob("*.html")):
-        text = page.read_text(encoding="utf-8")
-        if (new := finish_page(text)) != text:
+    before = {p: p.read_text(encoding="utf-8") for p in sorted(html.rglob("*.html"))}
+    mended = number_captions({p.relative_to(html).as_posix(): finish_page(t) for p, t in before.items()})
+    for page, text in before.items():
+        if (new := mended[page.relative_to(html).as_posix()]) != text:
             page.write_text(new, encoding="utf-8")
     search_texts(html, [name for name in names if (html / f"{name}.html").is_file()])
