@@ -142,7 +142,7 @@ def test_the_prior_changes_the_loss_fiftyfold_and_the_pull_far_less():
     wanted = pad_targets(
         [{k: torch.from_numpy(t[k]) for k in ("boxes", "labels")} for _, t in pairs], (640, 640)
     )
-    for seed in (1, 2):
+    for seed in (0, 1):
         torch.manual_seed(seed)
         model = build("pico", 8).train()
         with torch.no_grad():
@@ -155,8 +155,8 @@ def test_the_prior_changes_the_loss_fiftyfold_and_the_pull_far_less():
         without = _objectness(model, neck, wanted)
         assert 40 < without[0] < 65
         assert with_prior[0] < 3
-        assert 1 < without[1] < 3.5
-        assert 0.3 < with_prior[1] < 0.7
+        assert 1.2 < without[1] < 2.5
+        assert 0.4 < with_prior[1] < 0.6
 
 
 def _objectness(model, neck, wanted):

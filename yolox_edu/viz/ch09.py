@@ -11,7 +11,7 @@ from torch import Tensor
 from yolox_edu.boxes import STRIDES, cxcywh_to_xyxy, decode_boxes
 from yolox_edu.viz.blocks import blocks
 from yolox_edu.viz.picture import image
-from yolox_edu.viz.svg import PALETTE, Drawing, canvas, moved, number, rect, row, shape_text, text
+from yolox_edu.viz.svg import PALETTE, Drawing, Pixels, canvas, moved, number, rect, row, shape_text, text
 from yolox_edu.viz.trace import Layer
 
 PICTURE = 300  # pixels on the page that a street is wide
@@ -55,12 +55,12 @@ def two_branches(layers: Sequence[Layer]) -> Drawing:
     return canvas(body, width, 3 * tall, alt)
 
 
-def _at(piece: Drawing, x: float, middle: float) -> str:
+def _at(piece: Drawing, x: Pixels, middle: Pixels) -> str:
     """A drawing with its left end at x and its middle at a height."""
     return moved(piece.body, x, middle - piece.size[1] / 2)
 
 
-def _line(x: float, y0: float, y1: float) -> str:
+def _line(x: Pixels, y0: Pixels, y1: Pixels) -> str:
     return f'<path d="M{number(x)} {number(y0)}V{number(y1)}" stroke="currentColor" stroke-width="1.25"/>'
 
 
