@@ -61,7 +61,7 @@ MAPS = {"C3": ("dark3", 1), "C4": ("dark4", 4), "C5": ("dark5", 5)}  # the part 
 OUT = {"topdown3": "P3", "bottomup4": "P4", "bottomup5": "P5"}
 STYLE = f"""<style>
 #{NAME} [data-step] {{cursor: pointer}}
-#{NAME} [data-step].later {{opacity: .6}}
+#{NAME} [data-step].later {{opacity: .7}}
 #{NAME} [data-step].now > rect {{stroke-width: 3.5; fill-opacity: .65}}
 #{NAME} [data-step].now polyline {{stroke-width: 3}}
 #{NAME} .play-says {{min-height: 6em}}
