@@ -25,7 +25,7 @@ function draw() {
     const [name, kind, inputs, output, field, weights] = row;
     const numbers = [output[1], count(field), count(weights), thousandths(flops(row) / 1e6)];
     const cells = [kind, inputs.map(shape).join(", "), shape(output), ...numbers];
-    return `<tr><th scope="row">${name}</th>${cells.map((cell) => `<td>${cell}</td>`).join("")}</tr>`;
+    return `<tr><th scope="row">${name.replaceAll(".", ".<wbr>")}</th>${cells.map((cell) => `<td>${cell}</td>`).join("")}</tr>`;
   }
 
   function folded([name, rows]) {

@@ -213,7 +213,7 @@ def _cells(row: Row, size: int) -> str:
     numbers = (row.output[1], f"{row.field:,}", f"{row.parameters:,}", f"{row.flops(size) / 1e6:,.3f}")
     shapes = (", ".join(_shape(at, size) for at in row.inputs), _shape(row.output, size))
     data = "".join(f"<td>{text}</td>" for text in (row.kind, *shapes, *numbers))
-    return f'<tr><th scope="row">{row.name}</th>{data}</tr>'
+    return f'<tr><th scope="row">{row.name.replace(".", ".<wbr>")}</th>{data}</tr>'
 
 
 def theatre(preset: str = "l", size: int = 640, name: str = NAME) -> Figure:
