@@ -20,7 +20,7 @@ ORDER = "along the last axis the order is box (4), objectness (1), classes (k)"
 
 @exercise("09.1")
 def level(answer: Callable, random: Random) -> None:
-    """the shape, the order, the branches, the bias and the number of parameters of its own levels"""
+    """shape, order, branches, prior, cells and number of parameters are those of a level"""
     c_in, c, k = random.integer(9, 12), random.integer(5, 8), random.integer(2, 9)
     n, h, w = random.shape(axes=3, low=3, high=7)
     x = random.tensor(n, c_in, h, w)
