@@ -30,9 +30,8 @@ HINT = re.compile(r"^(`{3,}|:{3,})\{admonition\} Hint[^\n]*\n:class: [^\n]*\bdro
 def chapter_numbers():
     """The chapters that have checks, and those whose notebook has exercises."""
     modules = {p.stem[2:] for p in Path(exercises.__file__).parent.glob("ch[0-9][0-9].py")}
-    books = {
-        p.name[:2] for p in notebooks.chapters() if any("exercise" in tags(c) for c in cells(p.name[:2]))
-    }
+    books = {p.name[:2] for p in notebooks.chapters() if p.name[:2].isdecimal()}
+    books = {n for n in books if any("exercise" in tags(c) for c in cells(n))}
     return sorted(modules | books)
 
 
