@@ -132,7 +132,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     paths = chapters(args.chapter)
     if args.what == "measures":
-        measured = [measure(path) for path in paths]
+        measured = [measure(path) for path in paths if path.name[:2].isdecimal()]
         print(table(measured), *[miss for m in measured for miss in m.misses()], sep="\n")
         return int(any(m.misses() for m in measured))
     return int(sum(_do(args.what, path) for path in paths) > 0)
