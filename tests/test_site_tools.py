@@ -114,7 +114,9 @@ def test_figures_are_counted_by_chapter():
 def test_the_text_for_the_search_page_keeps_the_sections():
     page = (
         '<body>menu<article><section id="a"><h1>One<a class="headerlink">#</a></h1><p>1 &lt; 2</p>'
-        '<section id="b"><p>Two</p><svg><text>3</text></svg></section></section></article></body>'
+        '<section id="b"><p>Two</p><svg><text>3</text></svg></section></section>'
+        '<dl><dt id="term-box">box</dt><dd>Four numbers.</dd></dl></article></body>'
     )
-    inside = "<section id=a>One1 &lt; 2<section id=b>Two</section></section>"
+    inside = '<div id="a">One1 &lt; 2<div id="b">Two</div></div><div id="term-box">box Four numbers.</div>'
+    inside += "Four numbers."
     assert plain(page) == f'<main role="main">{inside}</main>'

@@ -8,12 +8,19 @@ const scrollable = [
 function markScrollable() {
   for (const part of document.querySelectorAll(scrollable)) {
     const wide = part.scrollWidth > part.clientWidth + 1;
-    if (wide && !part.hasAttribute("tabindex")) part.setAttribute("tabindex", "0");
-    if (!wide && part.tabIndex === 0) part.removeAttribute("tabindex");
+    if (wide && !part.hasAttribute("tabindex")) {
+      part.setAttribute("tabindex", "0");
+      part.dataset.scrolls = "";
+    } else if (!wide && "scrolls" in part.dataset) {
+      part.removeAttribute("tabindex");
+      delete part.dataset.scrolls;
+    }
   }
 }
-window.addEventListener("load", markScrollable);
-window.addEventListener("resize", markScrollable);
+const markSoon = () => requestAnimationFrame(markScrollable);
+for (const event of ["load", "resize"]) window.addEventListener(event, markScrollable);
+for (const event of ["toggle", "change"]) document.addEventListener(event, markSoon, true);
+document.fonts.ready.then(markScrollable);
 
 // 2. Opened from a disk, the search page may not read the other pages, so their texts came with it
 // (book/_tools/finish_site.py). The lines under each result are made from them.

@@ -163,8 +163,9 @@ def plain(page: str) -> str:
             walk(child) if isinstance(child, Tag) else escape(str(child), quote=False)
             for child in node.children
         )
-        marked = node.get("id") and node.name in ("section", "span", "figure", "div")
-        return f"<{node.name} id={node['id']}>{inner}</{node.name}>" if marked else inner
+        if node.name == "dt" and (meaning := node.find_next_sibling("dd")):  # of a word in the glossary
+            inner += escape(f" {meaning.get_text()}", quote=False)
+        return f'<div id="{escape(node["id"])}">{inner}</div>' if node.get("id") else inner
 
     return re.sub(r"\s+", " ", f'<main role="main">{walk(article)}</main>')
 
