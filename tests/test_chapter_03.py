@@ -62,5 +62,5 @@ def test_the_wrong_order_costs_the_official_nano_what_the_chapter_says(shared):
     ap = re.search(r"the swap costs ([\d.]+) → ([\d.]+) AP", said).groups()
     small = re.search(r"small objects falls from ([\d.]+) to ([\d.]+)", said).groups()
     for report, all_of_them, small_ones in zip((right, wrong), ap, small):
-        assert 100 * report.AP == pytest.approx(float(all_of_them), abs=0.3)
-        assert 100 * report.APs == pytest.approx(float(small_ones), abs=0.5)
+        assert abs(100 * report.AP - float(all_of_them)) < 0.3
+        assert abs(100 * report.APs - float(small_ones)) < 0.5
