@@ -88,7 +88,7 @@ WRONG = {
         (_in_place, "changes its input"),
     ],
     "16.4": [
-        ("half as far", "build on each other"),
+        ("half as far", "cover less than that"),
         ("further", "more careful"),
         ("as far", "shorter steps show"),
         ("no idea", "not the one"),

@@ -147,11 +147,11 @@ def moving_average(answer: Callable, random: Random) -> None:
 
 
 @exercise("16.4")
-def half_the_rate(answer: str, random: Random) -> None:
+def a_tenth_of_the_rate(answer: str, random: Random) -> None:
     """what the two short runs show"""
     faults = {
-        "that would be so if the steps did not build on each other; run the two and look": "half as far",
         "smaller steps are more careful, but early on the loss is far from its floor": "further",
         "early on the weights have a long way to go, and shorter steps show": "as far",
+        "steps of a tenth cover less than that; run the two and look": "half as far",
     }
-    same(answer, "less than half as far", "with half the rate", faults)
+    same(answer, "less than half as far", "with a tenth of the rate", faults)
