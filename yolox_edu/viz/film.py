@@ -15,8 +15,8 @@ from yolox_edu.draw import colour
 from yolox_edu.viz.svg import FONT, STRONG, Drawing, canvas, number, width_of
 
 QUALITY = 60  # of the JPEG: a film holds several pictures, a chapter 500 KB in all
-# Letters and frames lie on any ground, from noon to night: a white edge keeps them apart from it.
-EDGE = 'style="filter:drop-shadow(0 0 1px #fff)"'
+# Letters and frames lie on any ground, from noon to night: an edge keeps them apart from it.
+EDGE, SHADE = (f'style="filter:drop-shadow(0 0 1px {colour})"' for colour in ("#fff", "#000"))
 HALO = 'stroke="#fff" stroke-width="3" stroke-linejoin="round" paint-order="stroke" fill="#000"'
 
 
@@ -39,7 +39,12 @@ def frame(
     labels = [int(label) for label in labels]
     body = [
         f'<image width="{number(width)}" height="{number(height)}" href="{_jpeg(picture)}"/>',
-        _path(np.asarray(truth, dtype=float).reshape(-1, 4) * scale, "#fff", 1.2, ' stroke-dasharray="5 4"'),
+        _path(
+            np.asarray(truth, dtype=float).reshape(-1, 4) * scale,
+            "#fff",
+            1.5,
+            f' stroke-dasharray="5 4" {SHADE}',
+        ),
     ]
     frames = [
         _path(boxes[[each == label for each in labels]], colour(label), STRONG)
@@ -57,7 +62,7 @@ def _path(boxes: np.ndarray, stroke: str, wide: float, extra: str = "") -> str:
     return f'<path d="{ways}" {line}{extra}/>' if ways else ""
 
 
-def _label(box: np.ndarray, name: str, width: float) -> str:
+def _label(box: np.ndarray, name: str, width: int) -> str:
     """The name above the box, or inside where the picture ends."""
     left, top = box[:2].tolist()
     x, y = max(2, round(min(left, width - width_of(name)))), round(top - 4 if top > FONT + 4 else top + FONT)

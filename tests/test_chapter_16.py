@@ -1,0 +1,179 @@
+"""Chapter 16: what its page says is what its run and its figures say; its functions do what they promise."""
+
+import json
+import re
+
+import notebooks
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from yolox_edu import build
+from yolox_edu.data.crossing import Crossing
+from yolox_edu.detect import Detections
+from yolox_edu.recipe import recipe_for
+from yolox_edu.viz.film import frame
+
+CHAPTER = notebooks.BOOK / "16_train_it_here_now.ipynb"
+WATCHED = [2, 10, 19, 3, 13]
+
+
+@pytest.fixture(scope="module")
+def cells():
+    return [c for c in notebooks.read(CHAPTER).cells if c.cell_type == "code"]
+
+
+def printed(cells, start):
+    """What the cell printed whose output has a line that starts like this."""
+    texts = [o.text for c in cells for o in c.outputs if o.output_type == "stream"]
+    return next(line for text in texts for line in text.splitlines() if line.startswith(start))
+
+
+def numbers(line):
+    return [float(n) for n in re.findall(r"\d+\.\d+", line)]
+
+
+def defined(cells, name, **others):
+    """A function of the chapter, with the chapter's imports and these other names."""
+    namespace = {}
+    (setup,) = [c.source for c in cells if c.source.startswith("import copy")]
+    exec(setup.partition("viz.style")[0], namespace)
+    namespace |= others
+    (cell,) = [c.source for c in cells if f"def {name}(" in c.source and "check(" not in c.source]
+    exec(re.search(rf"^def {name}\(.*?(?=^\S|\Z)", cell, re.S | re.M).group(), namespace)
+    return namespace[name]
+
+
+# --- what the page says -----------------------------------------------------------------------------------
+
+
+def test_the_committed_run_learnt_and_shows_the_surprise(cells):
+    ap = numbers(printed(cells, "AP "))
+    assert len(ap) == 9
+    assert max(ap[:4]) < 0.01, "the text says that AP stands at zero for a third of the run"
+    assert ap[-1] > 0.25
+    assert ap[-1] == max(ap)
+
+
+def test_the_first_loss_was_predicted(cells):
+    for term in ("box", "objectness", "class"):
+        by_hand, measured = numbers(printed(cells, f"{term} "))
+        assert measured == pytest.approx(by_hand, rel=0.05)
+
+
+def test_the_plan_is_the_recipes(cells):
+    recipe, augment = recipe_for("pico", 375, size=256, epochs=8)
+    total = recipe.steps(375)
+    warm_up, final = recipe.warmup_and_final(total)
+    assert (
+        printed(cells, f"{total} steps") == f"{total} steps: {warm_up} to warm up, {final} at the end with L1"
+    )
+    assert augment.mosaic == 0, "the text says that there is none"
+
+
+def test_a_decay_without_its_ramp_keeps_the_random_start(cells):
+    assert numbers(printed(cells, "without"))[0] == pytest.approx(0.9998**375, abs=1e-3)
+    assert numbers(printed(cells, "without"))[1] < 0.01 < numbers(printed(cells, "with its ramp"))[1]
+
+
+# --- the film ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def film(cells):
+    data = [o.get("data", {}).get("text/html", "") for c in cells for o in c.outputs]
+    (html,) = [html for html in data if 'id="play-16-film"' in html]
+    return html
+
+
+def test_the_film_has_every_epoch_street_and_statistics(film):
+    plan = json.loads(re.search(r'<script type="text/plain">\n(.*)', film).group(1))
+    assert len(plan["order"]) == 9 * 5 * 2
+    said = re.findall(r"Street (\d) after epoch (\d): (\d+) things are there, (\d+) boxes", film)
+    val = Crossing.split("val", 64, 256)
+    things = [len(val.target(i)["labels"]) for i in WATCHED]
+    assert {(int(s), int(n)) for s, _, n, _ in said} == set(enumerate(things, start=1))
+    assert all(n == "0" for _, epoch, _, n in said if epoch == "0") is False, "a random network may be bold"
+
+
+def test_the_start_frame_shows_what_it_says(film):
+    start = re.search(r'<div class="play-frame">(.*?)</div>\n<p', film, re.S).group(1)
+    truth, found = re.search(r"(\d+) things are there, (\d+) boxes", start).groups()
+    ways = re.findall(r'<path d="([^"]*)"[^>]*stroke="([^"]*)"', start)
+    assert sum(way.count("z") for way, stroke in ways if stroke == "#fff") == int(truth)
+    assert sum(way.count("z") for way, stroke in ways if stroke != "#fff") == int(found)
+    assert start.count("<text") == int(found)
+
+
+def test_a_frame_scales_boxes_and_keeps_names_inside():
+    picture = np.zeros((100, 200, 3), np.uint8)
+    names = ("person", "traffic light")
+    drawn = frame(
+        picture, [[0, 0, 50, 50]], [[190, 2, 200, 20], [20, 40, 60, 80]], [1, 0], names, "Two.", 400
+    )
+    assert drawn.size == (400, 200)
+    assert drawn.alt == "Two."
+    assert re.findall(r'd="([^"]*)"', drawn.svg) == [
+        "M0 0H100V100H0z",
+        "M40 80H120V160H40z",
+        "M380 4H400V40H380z",
+    ]
+    places = {
+        name: (int(x), int(y)) for x, y, name in re.findall(r'x="(\d+)" y="(\d+)">([a-z ]+)', drawn.svg)
+    }
+    assert places["person"] == (40, 76)
+    x, y = places["traffic light"]
+    assert x < 330
+    assert 4 < y < 40, "there is no room above, so it stands inside"
+
+
+def test_an_empty_frame_is_the_picture_alone():
+    drawn = frame(np.zeros((32, 32, 3), np.uint8), np.zeros((0, 4)), torch.zeros(0, 4), [], (), "Nothing.")
+    assert "<path" not in drawn.svg
+    assert "<text" not in drawn.svg
+
+
+# --- the chapter's functions ------------------------------------------------------------------------------
+
+
+def test_fresh_statistics_change_no_weight(cells):
+    torch.manual_seed(0)
+    model = build("pico", 8)
+    measure = defined(cells, "with_fresh_statistics", pictures=torch.rand(16, 3, 64, 64))
+    fresh = measure(model)
+    assert not any(m.training for m in fresh.modules())
+    for old, new in zip(model.parameters(), fresh.parameters()):
+        assert torch.equal(old, new)
+    norms = [m for m in fresh.modules() if isinstance(m, nn.BatchNorm2d)]
+    assert all(int(m.num_batches_tracked) == 2 for m in norms)
+    assert not torch.equal(norms[0].running_var, torch.ones_like(norms[0].running_var))
+    assert all(m.momentum == 0.03 for m in model.modules() if isinstance(m, nn.BatchNorm2d))
+
+
+def test_every_kind_of_mistake_gets_its_word(cells):
+    sort_out = defined(cells, "sort_out")
+    truth = {
+        "boxes": np.array([[0, 0, 10, 10], [100, 0, 140, 40], [200, 0, 220, 20]], np.float32),
+        "labels": np.array([1, 2, 3]),
+    }
+    boxes = [
+        [0, 0, 10, 9],  # right
+        [0, 1, 10, 10],  # the same thing again
+        [100, 0, 140, 38],  # a good box, another name
+        [100, 20, 140, 60],  # half beside it
+        [300, 0, 320, 20],  # nothing there
+    ]
+    labels = torch.tensor([1, 1, 0, 2, 3])
+    found = Detections(torch.tensor(boxes).float(), torch.ones(5), labels, tuple("abcde"))
+    words, taken = sort_out(found, truth)
+    assert words == ["right", "doubled", "wrong class", "loose box", "background"]
+    assert taken.tolist() == [True, False, False]
+    none = Detections(torch.zeros(0, 4), torch.zeros(0), torch.zeros(0, dtype=torch.int64), ())
+    assert sort_out(none, truth)[0] == []
+
+
+def test_the_share_of_the_start_is_that_of_the_average(cells):
+    share = defined(cells, "left_of_start")
+    assert share(3, 0.9, 1e-9) == pytest.approx(0.9**3)
+    assert share(50, 0.9998, 2000.0) < 1e-9
