@@ -16,7 +16,7 @@ from yolox_edu.viz.svg import FONT, STRONG, Drawing, canvas, number, width_of
 
 QUALITY = 60  # of the JPEG: a film holds several pictures, a chapter 500 KB in all
 # Letters and frames lie on any ground, from noon to night: an edge keeps them apart from it.
-EDGE, SHADE = (f'style="filter:drop-shadow(0 0 1px {colour})"' for colour in ("#fff", "#000"))
+EDGE, SHADE = (f'style="filter:drop-shadow(0 0 1px {light})"' for light in ("#fff", "#000"))
 HALO = 'stroke="#fff" stroke-width="3" stroke-linejoin="round" paint-order="stroke" fill="#000"'
 
 
@@ -35,16 +35,11 @@ def frame(
     Unlike `viz.image` a class keeps its colour from frame to frame, and a box costs few bytes.
     """
     height, scale = width * picture.shape[0] / picture.shape[1], width / picture.shape[1]
-    boxes = np.asarray(boxes, dtype=float).reshape(-1, 4) * scale
+    there, boxes = (np.asarray(each, dtype=float).reshape(-1, 4) * scale for each in (truth, boxes))
     labels = [int(label) for label in labels]
     body = [
         f'<image width="{number(width)}" height="{number(height)}" href="{_jpeg(picture)}"/>',
-        _path(
-            np.asarray(truth, dtype=float).reshape(-1, 4) * scale,
-            "#fff",
-            1.5,
-            f' stroke-dasharray="5 4" {SHADE}',
-        ),
+        _path(there, "#fff", 1.5, f' stroke-dasharray="5 4" {SHADE}'),
     ]
     frames = [
         _path(boxes[[each == label for each in labels]], colour(label), STRONG)
