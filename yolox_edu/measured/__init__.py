@@ -17,14 +17,14 @@ from typing import Any
 FOLDER = Path(__file__).parent
 
 
-def recall(name: str) -> dict[str, Any]:
+def recall(name: str, folder: Path = FOLDER) -> dict[str, Any]:
     """What was measured: `rows`, and how: `command`, `seeds`, `date`, `machine`.
 
     Raises FileNotFoundError, naming what there is, for a name that was never measured.
     """
-    path = FOLDER / f"{name}.json"
+    path = folder / f"{name}.json"
     if not path.is_file():
-        there = ", ".join(sorted(p.stem for p in FOLDER.glob("*.json"))) or "nothing yet"
+        there = ", ".join(sorted(p.stem for p in folder.glob("*.json"))) or "nothing yet"
         raise FileNotFoundError(f"no measurement is called {name!r}; there are: {there}")
     return json.loads(path.read_text())
 
