@@ -1,18 +1,21 @@
-"""`python -m yolox_edu data`: write Crossing to disk, look at any set. Explained in chapters 16 and 21."""
+"""`python -m yolox_edu data`: write Crossing; look at, check any set. Explained in chapters 16 and 21."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-from yolox_edu.cli_options import open_source, positive
+from yolox_edu.cli_options import open_source, positive, size, write_text
+from yolox_edu.data.check import check
 from yolox_edu.data.crossing import SPLIT_SEEDS, Crossing, contact_sheet, write_coco
+from yolox_edu.data.findings import has_errors, report, to_json
 
 EPILOG = """\
 examples:
   python -m yolox_edu data crossing data/crossing --count 500          pictures and COCO annotations
   python -m yolox_edu data sheet crossing --out sheet.png              the first pictures with their boxes
   python -m yolox_edu data sheet my-pictures --split train --first 40 --out sheet.png
+  python -m yolox_edu data check my-pictures                           names what is wrong with a set
 """
 
 
@@ -46,10 +49,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     sheet.add_argument("--no-boxes", action="store_true", help="pictures only")
     sheet.add_argument("--out", type=Path, default=Path("sheet.png"), help="the PNG to write")
 
+    look = actions.add_parser(
+        "check", help="what is wrong with a set: files, fields, boxes, pictures", **same
+    )
+    look.add_argument("data", metavar="crossing|DIR", help="the drawn crossing, or a folder in COCO's layout")
+    look.add_argument("--split", help="which part (default: all, and whether they share pictures)")
+    look.add_argument(
+        "--size", type=size, default=640, help="the network's input: smaller boxes are not learnt"
+    )
+    look.add_argument("--json", type=Path, metavar="FILE", help="also write the findings as JSON")
+
 
 def main(arguments: argparse.Namespace) -> int:
     """Run the sub-command that was asked for."""
-    return _write(arguments) if arguments.action == "crossing" else _sheet(arguments)
+    return {"crossing": _write, "sheet": _sheet, "check": _check}[arguments.action](arguments)
 
 
 def _write(arguments: argparse.Namespace) -> int:
@@ -78,3 +91,11 @@ def _sheet(arguments: argparse.Namespace) -> int:
     picture.save(arguments.out)
     print(f"{len(indices)} pictures on {arguments.out}")
     return 0
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    findings = check(arguments.data, arguments.split, arguments.size)
+    print(report(findings))
+    if arguments.json:
+        write_text(arguments.json, to_json(findings))
+    return 1 if has_errors(findings) else 0
