@@ -1,4 +1,4 @@
-"""The command line: `python -m yolox_edu detect|train|evaluate|data|export`.
+"""The command line: `python -m yolox_edu detect|train|evaluate|data|doctor|export`.
 
 Each sub-command has a module with `add_arguments(parser)` and `main(arguments) -> exit code`. A module
 is imported only when its sub-command is asked for, so that `--help` answers at once.
@@ -15,7 +15,8 @@ COMMANDS = {  # name: (module, what it does)
     "detect": ("yolox_edu.cli_detect", "find objects in pictures, folders, videos or a webcam"),
     "train": ("yolox_edu.cli_train", "train a network, from scratch or from weights"),
     "evaluate": ("yolox_edu.cli_evaluate", "measure a network: COCO AP, by class and by size"),
-    "data": ("yolox_edu.cli_data", "write the drawn street crossing to disk; look at any data set"),
+    "data": ("yolox_edu.cli_data", "write the drawn street crossing to disk; look at any data set, check it"),
+    "doctor": ("yolox_edu.cli_doctor", "name what is wrong with a set, with weights, or with this machine"),
     "export": ("yolox_edu.cli_export", "write weights in another format"),
 }
 EPILOG = """\
@@ -24,6 +25,7 @@ examples:
   python -m yolox_edu detect street.jpg holiday/   writes the drawn pictures to runs/detect
   python -m yolox_edu train                        trains on the drawn crossing, then evaluates
   python -m yolox_edu evaluate --data coco --split val2017 --weights yolox_s.pth
+  python -m yolox_edu doctor --data my-pictures --weights runs/mine/best.pt
 
 `python -m yolox_edu COMMAND --help` explains a command.
 Exit code: 0 done, 1 something could not be done (one line says what), 2 wrong usage, 130 stopped with Ctrl-C.
