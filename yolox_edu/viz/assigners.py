@@ -84,13 +84,11 @@ def _colour(i: int) -> str:
 
 
 def _squares(cells: Sequence[Sequence[float]], side: float, colour: str) -> str:
-    """All cells of one object on one level in one element."""
+    """All cells of one object on one level in one element: strokes as thick as they are long."""
     ways = "".join(
-        f"M{number(u * side + 0.5)} {number(v * side + 0.5)}h{number(side - 1)}v{number(side - 1)}"
-        f"h-{number(side - 1)}z"
-        for u, v in cells
+        f"M{number(u * side + 0.5)} {number((v + 0.5) * side)}h{number(side - 1)}" for u, v in cells
     )
-    return f'<path d="{ways}" fill="{colour}" fill-opacity="0.55" stroke="#fff" stroke-width="1"/>'
+    return f'<path d="{ways}" stroke="{colour}" stroke-width="{number(side - 1)}" stroke-opacity="0.6"/>'
 
 
 def _frame(box: Sequence[float], colour: str) -> str:
