@@ -89,13 +89,13 @@ def _street(picture: np.ndarray, truth: Any, veil: str, over: list[str], alt: st
     return canvas([_image("jpeg", stream, width, height), veil, dashes, *over], width, height, alt)
 
 
-def _image(kind: str, stream: io.BytesIO, width: float, height: float, extra: str = "") -> str:
+def _image(kind: str, stream: io.BytesIO, width: int | float, height: int | float, extra: str = "") -> str:
     data = base64.b64encode(stream.getvalue()).decode()
     size = f'width="{number(width)}" height="{number(height)}"'
     return f'<image {size}{extra} href="data:image/{kind};base64,{data}"/>'
 
 
-def _by_class(boxes: np.ndarray, labels: list[int], fill: str, wide: float) -> list[str]:
+def _by_class(boxes: np.ndarray, labels: list[int], fill: str, wide: int | float) -> list[str]:
     """One path a class, in its colour; filled with it where `fill` says how much."""
     return [
         _path(
@@ -108,7 +108,7 @@ def _by_class(boxes: np.ndarray, labels: list[int], fill: str, wide: float) -> l
     ]
 
 
-def _path(boxes: np.ndarray, stroke: str, wide: float, extra: str = "") -> str:
+def _path(boxes: np.ndarray, stroke: str, wide: int | float, extra: str = "") -> str:
     """All boxes of one colour in one element; nothing where there are none."""
     ways = "".join(f"M{l} {t}H{r}V{b}H{l}z" for l, t, r, b in boxes.round().astype(int).tolist())
     line = f'stroke="{stroke}" stroke-width="{number(wide)}"'
