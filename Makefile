@@ -5,6 +5,7 @@
 # Another Python:  make test PYTHON=/path/to/python3.12
 
 PYTHON ?= python3
+JOBS   ?= 2
 VENV   := .venv
 PY     := $(VENV)/bin/python
 PIP    := $(PY) -m pip install --quiet --disable-pip-version-check
@@ -47,9 +48,11 @@ lint: $(TEST_READY)
 	$(PY) -m ruff format --check .
 
 # The quick checks come first. One pytest run covers the rest, so that its last line counts everything.
+# It takes JOBS files at a time (a chapter, or a file of tests, always stays with one process):
+#     make test JOBS=8
 # More for pytest, for example only the tests of one kind:  make test ARGS="-k letterbox"
 test: lint
-	$(PY) -m pytest --nbval --nbval-current-env tests book $(ARGS)
+	$(PY) -m pytest -n $(JOBS) --dist loadfile --nbval --nbval-current-env tests book $(ARGS)
 
 setup: $(TEST_READY)
 
