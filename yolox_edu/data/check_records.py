@@ -92,7 +92,7 @@ def make_table(data: dict[str, Any], say: Findings) -> Table | None:
     for part, records in parts.items():
         _unique(part, records, say)
     _file_names(table.images, say)
-    _references(table, say)
+    _references(data, table, say)
     check_classes(table.categories, table.annotations, say)
     check_crowds(table.annotations, say)
     return table if table.images else None
@@ -174,12 +174,13 @@ def _file_names(images: Records, say: Findings) -> None:
     say.each("warning", "file-twice", "images.file_name", _twice(names), "two entries name one file", mend)
 
 
-def _references(table: Table, say: Findings) -> None:
-    lost = [a for a in table.annotations if a["image_id"] not in table.by_id]
+def _references(data: dict[str, Any], table: Table, say: Findings) -> None:
+    known = _ids(data.get("images"))
+    lost = [a for a in table.annotations if a["image_id"] not in known]
     places = [f"annotation {a['id']} -> {a['image_id']}" for a in lost]
     mend = "Delete these annotations, or bring back the pictures' entries."
     say.each("error", "image-unknown", "annotations.image_id", places, "no picture has this id", mend)
-    known, used = {c["id"] for c in table.categories}, {a["category_id"] for a in table.annotations}
+    known, used = _ids(data.get("categories")), {a["category_id"] for a in table.annotations}
     lost = [a for a in table.annotations if a["category_id"] not in known]
     places = [f"annotation {a['id']} -> {a['category_id']}" for a in lost]
     mend = "Add the class to 'categories', or mend the annotations."
@@ -187,3 +188,9 @@ def _references(table: Table, say: Findings) -> None:
         if known and used and {i + step for i in used} <= known:
             mend = f"All ids look {words}: {'add' if step == 1 else 'subtract'} 1 in every annotation."
     say.each("error", "category-unknown", "annotations.category_id", places, "no class has this id", mend)
+
+
+def _ids(records: Any) -> set[int]:
+    """The ids of a list, of records with another fault too: what they name is not unknown."""
+    listed = records if isinstance(records, list) else []
+    return {r["id"] for r in listed if isinstance(r, dict) and type(r.get("id")) is int}
