@@ -18,7 +18,7 @@ from yolox_edu.data.errors import DatasetError
 from yolox_edu.data.findings import Finding, Findings
 from yolox_edu.doctor_classes import check_classes, check_found, check_losses, check_names
 from yolox_edu.doctor_environment import check_environment
-from yolox_edu.doctor_run import PICTURES, answer, as_asked, check_input, check_reading, check_scale, samples
+from yolox_edu.doctor_run import PICTURES, answer, check_input, check_reading, check_scale, samples
 from yolox_edu.doctor_weights import check_weights
 from yolox_edu.model import YOLOX
 
@@ -75,7 +75,8 @@ def _together(model: YOLOX, data: Any, split: str | None, say: Findings) -> Find
     if data is None:
         return say
     place = check_names(model, source, say)
-    if right_scale and len(torch.cat([sample.labels for sample in some])):
+    check_input(model, images, some, right_scale, say)
+    if right_scale:
         _look(model, images, some, place, say)
     return say
 
@@ -87,7 +88,6 @@ def _look(model: YOLOX, images: torch.Tensor, some: list, place: list[int], say:
         return
     right = float("nan")
     if check_reading(given, some, say):
-        check_input(model, images, [sample.truths(as_asked) for sample in some], say)
         right = check_classes(given, some, place, model.names, say)
     check_losses(given, some, place, say)
     check_found(given, some, right, say)

@@ -25,10 +25,7 @@ def check_names(model: YOLOX, source: Any, say: Findings) -> list[int]:
     names, wanted = list(model.names), list(source.names)
     if names == [str(i) for i in range(len(names))]:
         if len(names) == len(wanted):
-            what, mend = (
-                "the weights do not name their classes",
-                "The set's order is taken; is it theirs?",
-            )
+            what, mend = "the weights name no classes", "The set's order is taken; is it theirs?"
             say.add("note", "classes-unnamed", "names", what, mend)
             return list(range(len(wanted)))
         what = f"the weights have {len(names)} classes without names, the set has {len(wanted)}"
@@ -37,7 +34,7 @@ def check_names(model: YOLOX, source: Any, say: Findings) -> list[int]:
         return [-1] * len(wanted)
     missing = [name for name in wanted if name not in names]
     what = f"the weights (classes: {len(names)}) do not know this class of the set (classes: {len(wanted)})"
-    mend = "Take weights of this set, or fine-tune (train --weights FILE --data DIR); or is it a matter of spelling?"
+    mend = "Take weights of this set, or fine-tune (train --weights FILE --data DIR), or mend the spelling."
     say.each("error", "classes-missing", "names", missing, what, mend)
     more = [name for name in names if name not in wanted]
     what = "the set has no such class"

@@ -119,36 +119,49 @@ def check_scale(model: YOLOX, images: Float[Tensor, "n 3 h w"], say: Findings) -
     return False
 
 
+class Rule(NamedTuple):
+    """Another way to feed pictures: what it would mean if the network found clearly more that way."""
+
+    name: str
+    images: Float[Tensor, "n 3 h w"]
+    mend: str
+    times: float  # so many times more is "clearly"
+
+
+def rules(model: YOLOX, images: Float[Tensor, "n 3 h w"], right_scale: bool) -> list[Rule]:
+    """The input rules that are worth a try: other colours, or, if the scale is wrong, other scales."""
+    if right_scale:
+        mend = "weights for BGR: flip the stem's input channels (chapter 20)"
+        return [Rule("with red and blue exchanged", images.flip(1), mend, 1.15)]
+    tried = [
+        Rule("with values 255 times larger", images * 255, "multiply the stem's weights by 255", 1.5),
+        Rule("with values 255 times smaller", images / 255, "divide the stem's weights by 255", 1.5),
+    ]
+    if is_legacy(model):  # what its own normalisation turns into BGR, 0-255
+        shift, spread = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+        newer = images.flip(1) * 255 * spread.view(3, 1, 1) + shift.view(3, 1, 1)
+        return [*tried, Rule("by the newer input rule", newer, "leave out --legacy", 1.5)]
+    older = normalise(model, (images,)).flip(1) / 255  # the stem has BGR and 255 folded in
+    return [*tried, Rule("by the first release's input rule", older, "add --legacy", 1.5)]
+
+
 def check_input(
-    model: YOLOX, images: Float[Tensor, "n 3 h w"], truths: list[Float[Tensor, "g 4"]], say: Findings
+    model: YOLOX,
+    images: Float[Tensor, "n 3 h w"],
+    some: list[Sample],
+    right_scale: bool,
+    say: Findings,
 ) -> None:
     """Report an input rule under which the network finds clearly more than under ours."""
-    shift, spread = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
-    other = images.flip(1) * 255 * spread.view(3, 1, 1) + shift.view(3, 1, 1)  # undone by a legacy model
-    rules = {
-        "with red and blue exchanged": (
-            images.flip(1),
-            "weights for BGR: flip the stem's input channels",
-            1.15,
-        ),
-        "with values 255 times larger": (
-            images * 255,
-            "weights for 0-255: multiply the stem by 255, or load()",
-            1.5,
-        ),
-        "with values 255 times smaller": (images / 255, "the factor 255 is in the stem twice", 1.5),
-    }
-    if is_legacy(model):
-        rules["by the newer input rule"] = (other, "leave out --legacy", 1.5)
-    else:
-        old = normalise(model, (images,)).flip(1) / 255
-        rules["by the first release's input rule"] = (old, "add --legacy", 1.5)
+    truths = [sample.truths(as_asked) for sample in some]
     usual = float(best(answer(model, images), truths)[0].mean())
-    tried = {name: float(best(answer(model, rule[0]), truths)[0].mean()) for name, rule in rules.items()}
-    name = max(tried, key=tried.get)
-    if tried[name] > rules[name][2] * usual and tried[name] > usual + 0.03:
-        what = f"{name} it finds clearly more (mean score of the truths {tried[name]:.2f}, not {usual:.2f})"
-        say.add("error", "input-rule", "input", what, f"{rules[name][1]}.")
+    tried = [
+        (float(best(answer(model, r.images), truths)[0].mean()), r) for r in rules(model, images, right_scale)
+    ]
+    score, rule = max(tried, key=lambda pair: pair[0])
+    if score > rule.times * usual and score > usual + 0.03:
+        what = f"{rule.name} it finds clearly more (mean score of the truths {score:.2f}, not {usual:.2f})"
+        say.add("error", "input-rule", "input", what, f"Mend: {rule.mend}.")
 
 
 def check_reading(given: Answer, some: list[Sample], say: Findings) -> bool:

@@ -24,12 +24,13 @@ def check_weights(path: str | Path, legacy: bool, say: Findings) -> YOLOX | None
     try:
         model = weights.load(path, legacy)
     except WeightsError as error:
-        say.add("error", "weights-unreadable", "the whole file", str(error.problem), "Chapter 20 tells more.")
+        say.add("error", "weights-unreadable", "the whole file", error.problem, "See chapter 20.")
         return None
     content = _content(path)
     ours = content.get("format") == weights.CHECKPOINT
-    what = f"{model.preset.name}, {model.num_classes} classes ({_first(model.names)}), input {model.size}, "
-    what += f"{sum(p.numel() for p in model.parameters()):,} parameters"
+    height, width = model.size
+    what = f"{model.preset.name}, {model.num_classes} classes ({_first(model.names)}), "
+    what += f"input {height} x {width}, {sum(p.numel() for p in model.parameters()):,} parameters"
     say.add("note", "weights", "", f"{what}; {_kind(content, ours, legacy)}")
     if ours:
         _check_run(content, say)
