@@ -18,6 +18,7 @@ from yolox_edu.viz.svg import PALETTE, Drawing, canvas, number, rect, row, text
 TERMS = ("box", "objectness", "class")
 WIDE, HIGH, GAP = 300, 84, 26  # one panel of the curves, and what lies between two
 STREET = 300
+EMPTY, MOSAIC = "empty pictures dropped", "mosaic to the end"  # these have twins of their own
 SHOWN = 24  # boxes drawn in a street; more only make it black
 Row = Mapping[str, Any]
 
@@ -117,10 +118,31 @@ def chart(number_: int, name: str, finding: str, mend: str) -> Drawing:
     return canvas(body, 350, y - 10, f"Patient {number_}: {name}. Diagnosis: {finding} Mend: {mend}")
 
 
-def shares(rows: Sequence[Row], healthy: Mapping[str, Row]) -> list[tuple[str, float]]:
-    """Each disease with AP as a share of its healthy twin's, the costliest first. In the error clinic.
+def ward(rows: Sequence[Row]) -> dict[str, tuple[Row, Row]]:
+    """Each patient's row and that of its healthy twin, by the disease's name. In the error clinic.
 
-    healthy: {name of a disease: the row that it is measured against}.
+    The healthy AP of a training run is the mean of its seeds. The drawings speak of trucks alone where the
+    network was trained on nothing else.
     """
-    found = [(each["name"], each["AP"] / healthy[each["name"]]["AP"]) for each in rows]
+    seeds = [each for each in rows if each["name"] == "healthy"]
+    mean = {key: sum(each[key] for each in seeds) / len(seeds) for key in ("AP", "AP50", "alarms")}
+    twins = {each["name"]: each for each in rows if each["name"].startswith("healthy")}
+    twins["healthy"] = {**seeds[0], **mean}
+    found = {}
+    for each in rows:
+        if each["name"] not in twins:
+            other = "healthy" if each.get("curve") else "healthy reader"
+            other = {EMPTY: "healthy, trucks alone", MOSAIC: "healthy, with mosaic"}.get(each["name"], other)
+            pair = each, twins[other]
+            found[each["name"]] = tuple(map(_of_trucks, pair)) if each["name"] == EMPTY else pair
+    return found
+
+
+def _of_trucks(each: Row) -> Row:
+    return {**each, "AP": each["per_class"]["truck"], "alarms": each["truck_alarms"]}
+
+
+def shares(patients: Mapping[str, tuple[Row, Row]]) -> list[tuple[str, float]]:
+    """Each disease with AP as a share of its healthy twin's, the costliest first. In the error clinic."""
+    found = [(name, sick["AP"] / healthy["AP"]) for name, (sick, healthy) in patients.items()]
     return sorted(found, key=lambda pair: pair[1])
