@@ -24,6 +24,11 @@ def words(cost: Float[Tensor, "g m"], digits: int = 2) -> list[list[str]]:
     return [["far" if c > FAR else f"{c:.{digits}f}" for c in line] for line in cost.tolist()]
 
 
+def costs(values: Float[Tensor, "g m"], title: str = "", digits: int = 2, cell: int = 0) -> Drawing:
+    """A matrix of costs; the far ones are tinted and read "far". Chapter 12."""
+    return matrix(words(values, digits), title, marks=2 * (values > FAR).int(), cell=cell)
+
+
 def claims(
     values: Float[Tensor, "g m"],
     claimed: Bool[Tensor, "g m"],
@@ -87,16 +92,16 @@ def k_along(rows: Sequence[Mapping[str, Any]]) -> Figure:
     looks = dict(zip(dict.fromkeys(r["size"] for r in rows), zip("os^Dx", ("-", "-", "-", "-", "--"))))
     for number, (size, (marker, line)) in enumerate(looks.items()):
         colour = "0.35" if size == "all" else f"C{number}"
-        mine = [r for r in rows if r["size"] == size]
+        mine, name = [r for r in rows if r["size"] == size], size if size == "all" else f"{size} pixels"
         steps = sorted({r["step"] for r in mine})
         for ax, what in zip(axes, ("k", "best", "nothing")):
             runs = np.array([[r[what] for r in mine if r["step"] == s] for s in steps])  # steps runs
             if what == "nothing" and size != "all":
                 continue
-            ax.plot(steps, runs.mean(1), line, marker=marker, ms=4, color=colour, label=f"{size} px")
+            ax.plot(steps, runs.mean(1), line, marker=marker, ms=4, color=colour, label=name)
             ax.fill_between(steps, runs.min(1), runs.max(1), color=colour, alpha=0.2, lw=0)
     for ax, title in zip(axes, ("mean k", "mean of the best IoUs", "objects with no positive")):
         ax.set(title=title, xlabel="step", ylim=(0, None))
-    axes[0].legend(fontsize="small", labels=[s if s == "all" else f"{s} pixels" for s in looks])
+    axes[0].legend(fontsize="small")
     axes[2].yaxis.set_major_formatter(lambda value, _: f"{value:.1%}")
     return fig

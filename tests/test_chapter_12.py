@@ -1,0 +1,128 @@
+"""What chapter 12 says of SimOTA: its exact plans, its measurement, its speed."""
+
+import importlib.util
+import itertools
+import re
+from pathlib import Path
+from time import process_time
+
+import notebooks
+import numpy as np
+import pytest
+import torch
+from tidying import tags
+
+from yolox_edu import measured
+
+CHAPTER = notebooks.BOOK / "12_simota.ipynb"
+BENCHMARK = Path(__file__).parents[1] / "benchmarks" / "simota_k.py"
+
+
+@pytest.fixture(scope="module")
+def chapter():
+    """The names that the chapter's cells of set-up define."""
+    names = {"__name__": "chapter_12"}
+    for cell in notebooks.read(CHAPTER).cells:
+        if cell.cell_type == "code" and "setup" in tags(cell):
+            exec(cell.source, names)
+    return names
+
+
+@pytest.fixture(scope="module")
+def rows():
+    """The committed measurement by (seed, step, size)."""
+    return {(r["seed"], r["step"], r["size"]): r for r in measured.recall("simota_k")["rows"]}
+
+
+def cheapest_of_all(cost, k):
+    """Every plan, tried."""
+    g, m = cost.shape
+    totals = {}
+    for plan in itertools.product(range(-1, g), repeat=m):
+        if all(plan.count(i) == k[i] for i in range(g)):
+            totals[plan] = sum(cost[i, j] for j, i in enumerate(plan) if i >= 0)
+    return min(totals, key=totals.get)
+
+
+def test_the_best_plan_is_the_best_of_all_plans(chapter):
+    dice = np.random.default_rng(0)
+    for _ in range(30):
+        g, m = int(dice.integers(1, 4)), int(dice.integers(6, 8))
+        cost, k = dice.random((g, m)), dice.integers(1, 3, g)
+        assert tuple(chapter["best_plan"](cost, k)) == cheapest_of_all(cost, k)
+
+
+def test_the_best_plan_is_found_with_far_cells_and_ties(chapter):
+    dice = np.random.default_rng(1)
+    for _ in range(30):
+        cost = dice.integers(0, 4, (3, 6)) + 1e6 * (dice.random((3, 6)) < 0.4)
+        k = dice.integers(1, 3, 3)
+        spent = chapter["spent"]
+        best = spent(cost, cheapest_of_all(cost, k))
+        assert spent(cost, chapter["best_plan"](cost, k)) == pytest.approx(best)
+
+
+def test_the_measurement_is_whole(rows):
+    kept = measured.recall("simota_k")
+    assert kept["seeds"] == [0, 1, 2]
+    assert kept["command"].endswith("benchmarks/simota_k.py")
+    assert len(rows) == 3 * 11 * 5
+
+
+def test_the_first_steps_can_be_measured_again(rows):
+    spec = importlib.util.spec_from_file_location("simota_k", BENCHMARK)
+    simota_k = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(simota_k)
+    source = simota_k.Crossing.split("train", simota_k.PICTURES, simota_k.SIDE)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        again = simota_k.measure(0, source, (0, 10), simota_k.streets_to_look_at())
+    finally:
+        torch.set_num_threads(threads)
+    for row in again:
+        kept = rows[row["seed"], row["step"], row["size"]]
+        assert row["objects"] == kept["objects"]
+        assert row["best"] == pytest.approx(kept["best"], abs=0.03)
+        assert row["k"] == pytest.approx(kept["k"], abs=0.15)
+        assert row["nothing"] == pytest.approx(kept["nothing"], abs=0.04)
+
+
+def test_what_is_said_of_the_measurement_holds(rows):
+    steps = sorted({step for _, step, _ in rows})
+
+    def mean(step, size, what):
+        return np.mean([rows[seed, step, size][what] for seed in (0, 1, 2)])
+
+    first, last = steps[0], steps[-1]
+    for size in ("under 16", "16 to 32", "32 to 64", "over 64"):
+        assert mean(first, size, "k") < 1.3
+        assert mean(last, size, "k") > 2 * mean(first, size, "k")
+    assert mean(last, "over 64", "k") > mean(last, "under 16", "k")
+
+
+def test_the_batch_takes_less_of_the_processor_than_the_loop(chapter):
+    raws = torch.randn(len(chapter["truths"]), 2100, 13)
+    spent = {}
+    for name, way in {
+        "loop": lambda: [chapter["simota"](r, *t, (320, 320)) for r, t in zip(raws, chapter["truths"])],
+        "batch": lambda: chapter["assign"](raws, chapter["batch"], (320, 320), *chapter["grid"]((320, 320))),
+    }.items():
+        way()
+        began = process_time()
+        way()
+        spent[name] = process_time() - began
+    assert spent["loop"] > 1.5 * spent["batch"]
+
+
+def test_the_cells_that_say_how_often_say_it():
+    """The sentences round the figures rest on these outputs."""
+    text = "\n".join(
+        out.get("text", "") for cell in notebooks.read(CHAPTER).cells for out in cell.get("outputs", [])
+    )
+    toys = int(re.search(r"the best plan: (\d+)% of 1000 toys", text)[1])
+    streets = [int(n) for n in re.findall(r"equals the best plan on (\d+) of 24", text)]
+    assert toys < 30
+    assert all(n >= 18 for n in streets)
+    assert re.search(r"claimants +changes 0 of", text)
+    assert int(re.search(r"not decoded +changes (\d+) of", text)[1]) > 1000
