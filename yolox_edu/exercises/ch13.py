@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from yolox_edu.exercises.judge import Random, Wrong, exercise, same
@@ -66,7 +67,8 @@ def bce(answer: Callable, random: Random) -> None:
         x = torch.tensor([-size, size, -size, size, 0.5])
         t = torch.tensor([0.0, 1.0, 1.0, 0.0, random.integer(1, 9) / 10])
         where, wanted = f"for logits of ±{size:,.0f}", _each(_bce, x, t)
-        cut = {"the loss is cut at 100, as that of probabilities is": wanted.clamp(max=100)}
+        at_once = F.binary_cross_entropy(x.sigmoid(), t, reduction="none")
+        cut = {"the way leads through the probability, which is exactly 1 from about 17 on": at_once}
         same(answer(x, t), wanted, where, cut, atol=1e-4)
         leaf = x.clone().requires_grad_()
         given = answer(leaf, t)
@@ -139,7 +141,7 @@ def class_term(answer: Callable, random: Random) -> None:
         "only the true class is counted; the others must learn their 0": only,
         "the sigmoid was taken twice": term(soft, _sigmoid),
         "classes do not compete here: BCE for each, no softmax": softmax,
-        "this is the mean over classes too; sum over the classes, divide by the positives": truth / k,
+        "this is the mean over the classes too; sum over them, divide by the positives": truth / k,
         "the sum is not divided by the number of positives": truth * p,
         "the IoU weighs the loss here; it should be the target": sum(
             iou[i].item() * _bce(logits[i, j].item(), float(j == int(label[i])))

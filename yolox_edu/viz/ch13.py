@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
@@ -56,8 +56,8 @@ def soft_targets(said: Float[Tensor, " m"], curves: Mapping[float, Float[Tensor,
 
 def meaning(*panels: tuple[str, Float[Tensor, " m"], str, Float[Tensor, " m"]]) -> None:
     """What a probability is worth: (its name, said, name of the truth, true) in each panel, with bins."""
-    _, axes = plt.subplots(1, len(panels), figsize=(7.8, 3.1), sharex=True, sharey=True)
-    for ax, (name, said, of, true) in zip(axes, panels):
+    _, axes = plt.subplots(1, len(panels), figsize=(7.8, 3.1), sharex=True, sharey=True, squeeze=False)
+    for ax, (name, said, of, true) in zip(axes[0], panels):
         bins = (10 * said).long().clamp(max=9)
         at, mean = (torch.stack([v[bins == i].mean() for i in range(10)]) for v in (said, true))
         if len(said) < 10_000:
@@ -70,22 +70,27 @@ def meaning(*panels: tuple[str, Float[Tensor, " m"], str, Float[Tensor, " m"]]) 
 
 
 def gallery(
-    pictures: Sequence[Any],
-    boxes: Float[Tensor, "m 4"],
-    truths: Float[Tensor, "m 4"],
-    titles: Iterable[str],
+    positive: Bool[Tensor, "n p"],
+    boxes: Float[Tensor, "n p 4"],
+    truths: Float[Tensor, "n p 4"],
+    said: Float[Tensor, " m"],
+    real: Float[Tensor, " m"],
+    some: Int[Tensor, " q"],
 ) -> None:
-    """Things cut out of their streets (h w 3, drawn over 320 pixels), truth dashed, box solid; cxcywh."""
-    _, axes = plt.subplots(2, len(boxes) // 2, figsize=(7.8, 4.4))
-    for ax, picture, box, truth, title in zip(axes.flat, pictures, boxes, truths, titles):
-        ax.imshow(picture, extent=(0, 320, 320, 0))
+    """Some of the m positives cut out of their streets of 320 pixels, truth dashed, box solid; cxcywh."""
+    pictures = Crossing.split("val", len(positive), size=640)  # drawn sharper than the network sees them
+    street = positive.nonzero()[:, 0]  # m
+    _, axes = plt.subplots(2, len(some) // 2, figsize=(7.8, 4.4))
+    for ax, i in zip(axes.flat, some.tolist()):
+        box, truth = boxes[positive][i], truths[positive][i]
+        ax.imshow(pictures[int(street[i])][0], extent=(0, 320, 320, 0))
         for b, line, colour in ((truth, "--", "w"), (box, "-", PALETTE["orange"])):
             left, top, right, bottom = cxcywh_to_xyxy(b).tolist()
             for style in ({"ec": "k", "lw": 3}, {"ec": colour, "ls": line}):
                 ax.add_patch(Rectangle((left, top), right - left, bottom - top, fill=False, **style))
         (x, y), half = truth[:2].tolist(), 0.75 * max(*truth[2:].tolist(), *box[2:].tolist())
-        ax.set(xlim=(x - half, x + half), ylim=(y + half, y - half), xticks=[], yticks=[], title=title)
-        ax.set_facecolor("0.9")
+        ax.set(xlim=(x - half, x + half), ylim=(y + half, y - half), xticks=[], yticks=[])
+        ax.set(title=f"says {said[i]:.2f}, is {real[i]:.2f}", facecolor="0.9")
 
 
 def fled(ends: Mapping[str, tuple[Tensor, Tensor]], kept: Sequence[Mapping[str, Any]]) -> None:
@@ -97,15 +102,15 @@ def fled(ends: Mapping[str, tuple[Tensor, Tensor]], kept: Sequence[Mapping[str, 
         ax.set(title=title, xlabel="IoU at the start")
     axes[0].set_ylabel("IoU at the end")
     for run in kept:
-        rows = run["steps"]
-        constant = run["detach"]
+        steps, constant = run["steps"], run["detach"]
+        name = f"{'constant' if constant else 'forgotten'}; class term {steps[-1]['class']:.2f}"
         axes[2].plot(
-            [r["step"] for r in rows],
-            [r["iou"] for r in rows],
+            [r["step"] for r in steps],
+            [r["iou"] for r in steps],
             "o-" if constant else "s--",
             color="C0" if constant else "C3",
             ms=3,
-            label=None if run["seed"] else "constant" if constant else "forgotten",
+            label=None if run["seed"] else name,  # the second seed looks like the first
         )
-    axes[2].set(title="a whole network", xlabel="step", ylabel="IoU of positives")
-    axes[2].legend(fontsize=8)
+    axes[2].set(title="a whole network", xlabel="step", ylabel="mean IoU of positives")
+    axes[2].legend(fontsize=8, loc="upper left", title="at the end", title_fontsize=8)
