@@ -23,7 +23,7 @@ from yolox_edu.viz.play import Figure, figure
 from yolox_edu.viz.svg import CYCLE, PALETTE
 
 SIDE = 320  # of the frame; the canvas has twice that
-STORED = 224  # pixels along a side of the pictures as they lie in the page
+STORED = 192  # pixels along a side of the pictures as they lie in the page
 GREY = "#727272"  # 114 114 114
 PRESETS = {"S, M, L, X": "l", "Nano, Tiny": "tiny"}
 SEEDS = 12
@@ -146,13 +146,15 @@ def _panel(kind: str, side: int, setting: Setting, pictures: Sequence[np.ndarray
     edge = f'<clipPath id="mosaicked-cut"><path d="M0 0H{2 * SIDE}V{2 * SIDE}H0Z"/></clipPath>'
     defs = f"<defs>{images}{edge}</defs>" if pictures else ""
     uses = "".join(_tile(quarter, setting) for quarter in range(4))
+    rim = -40 if kind == "canvas" else 0  # room to see how the frame reaches over the canvas
     view = ' transform="matrix(MATRIX)"' if kind == "frame" else ""
     over = '<g data-is="boxes">BOXES</g>' if kind == "frame" else '<g data-is="outline"></g>'
     title = (
         f"The canvas, {2 * SIDE} × {2 * SIDE}" if kind == "canvas" else f"What is trained on, {SIDE} × {SIDE}"
     )
     return (
-        f'<div><svg viewBox="0 0 {side} {side}" role="img" aria-label="{title}">{defs}'
+        f'<div><svg viewBox="{rim} {rim} {side - 2 * rim} {side - 2 * rim}" role="img" '
+        f'aria-label="{title}">{defs}'
         f'<rect width="{side}" height="{side}" fill="{GREY}"/>'
         f'<g{view} data-is="{kind}"><g clip-path="url(#mosaicked-cut)">{uses}</g></g>{over}</svg>'
         f'<p class="mosaicked-title">{title}</p></div>'
