@@ -98,7 +98,14 @@ def test_what_is_said_of_the_measurement_holds(rows):
     for size in ("under 16", "16 to 32", "32 to 64", "over 64"):
         assert mean(first, size, "k") < 1.3
         assert mean(last, size, "k") > 2 * mean(first, size, "k")
-    assert mean(last, "over 64", "k") > mean(last, "under 16", "k")
+    assert mean(last, "over 64", "k") > 2 * mean(last, "under 16", "k")
+    order = ("16 to 32", "over 64")
+    assert all(mean(step, order[0], "k") > mean(step, order[1], "k") for step in (50, 75, 100))
+    assert all(mean(step, "over 64", "k") > mean(step, "16 to 32", "k") for step in steps if step > 150)
+    assert 0.02 < mean(first, "all", "nothing") < 0.035
+    assert mean(last, "all", "nothing") < 0.01
+    assert all(mean(last, size, "nothing") == 0 for size in ("16 to 32", "32 to 64", "over 64"))
+    assert 3.5 < mean(last, "all", "got") / mean(first, "all", "got") < 4.2
 
 
 def test_the_batch_takes_less_of_the_processor_than_the_loop(chapter):
