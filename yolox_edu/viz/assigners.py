@@ -16,7 +16,7 @@ from yolox_edu.boxes import STRIDES, grid
 from yolox_edu.viz.picture import image
 from yolox_edu.viz.svg import CYCLE, PALETTE, Drawing, canvas, number, rect, row, text
 
-PICTURE = 380  # pixels on the page that a street is wide
+PICTURE = 330  # pixels on the page that a street is wide
 LINE, LIST, BAR = 22, 268, 84  # of the list beside it: from line to line, its width, the longest bar
 MOST = 36  # positives that fill a bar
 VEIL = 0.3  # of white over the street, so that the cells stand out
@@ -66,11 +66,13 @@ def street(picture: Any, boxes: Float[Tensor, "g 4"], mine: Bool[Tensor, "g a b"
     under = image(picture, width=PICTURE)
     body = [under.body, f'<rect width="100%" height="100%" fill="#fff" opacity="{VEIL}"/>']
     cells, strides = grid(size)
+    body.append(f'<g transform="scale({scale:.5f})" stroke-opacity="0.6">')
     for stride in reversed(STRIDES):
         for i, wanted in enumerate(mine.any(dim=2)):
             picked = cells[wanted & (strides[:, 0] == stride)]  # m 2
             if len(picked):
-                body.append(_squares(picked.tolist(), stride * scale, _colour(i)))
+                body.append(_squares(picked.long().tolist(), stride, _colour(i)))
+    body.append("</g>")
     for i, box in enumerate((boxes * scale).tolist()):
         body.append(_frame(box, _colour(i)))
     for i, (left, top, _, _) in enumerate((boxes * scale).tolist()):
@@ -79,16 +81,18 @@ def street(picture: Any, boxes: Float[Tensor, "g 4"], mine: Bool[Tensor, "g a b"
     return canvas(body, *under.size, alt)
 
 
+def _name(i: int) -> str:
+    return CYCLE[i % len(CYCLE)]
+
+
 def _colour(i: int) -> str:
-    return PALETTE[CYCLE[i % len(CYCLE)]]
+    return PALETTE[_name(i)]
 
 
-def _squares(cells: Sequence[Sequence[float]], side: float, colour: str) -> str:
+def _squares(cells: Sequence[Sequence[int]], side: int, colour: str) -> str:
     """All cells of one object on one level in one element: strokes as thick as they are long."""
-    ways = "".join(
-        f"M{number(u * side + 0.5)} {number((v + 0.5) * side)}h{number(side - 1)}" for u, v in cells
-    )
-    return f'<path d="{ways}" stroke="{colour}" stroke-width="{number(side - 1)}" stroke-opacity="0.6"/>'
+    ways = "".join(f"M{u * side} {v * side + side // 2}h{side - 1}" for u, v in cells)
+    return f'<path d="{ways}" stroke="{colour}" stroke-width="{side - 1}"/>'
 
 
 def _frame(box: Sequence[float], colour: str) -> str:
@@ -104,15 +108,14 @@ def _frame(box: Sequence[float], colour: str) -> str:
 
 def _list(names: Sequence[str], counts: Sequence[int], title: str) -> Drawing:
     """The objects with a bar each: how many predictions learn it."""
-    body = [text(0, 12, title or "positives", "start", bold=True)]
-    for i, (name, count) in enumerate(zip(names, counts)):
-        y = 12 + LINE * (i + 1)
-        body.append(rect(0, y - 8, 14, 16, CYCLE[i % len(CYCLE)], tint=0.8))
-        body.append(text(38, y, str(i + 1), "end", bold=True))
-        body.append(text(46, y, name, "start"))
-        if count:
-            body.append(rect(146, y - 6, BAR * min(count, MOST) / MOST, 12, CYCLE[i % len(CYCLE)], tint=0.6))
+    lines = [12 + LINE * (i + 1) for i in range(len(names) + 1)]
+    body = [rect(0, y - 8, 14, 16, _name(i), tint=0.8) for i, y in enumerate(lines[:-1])]
+    for i, (y, name) in enumerate(zip(lines, names)):
+        body += [text(38, y, str(i + 1), "end", bold=True), text(46, y, name, "start")]
+    body += [text(46, lines[-1], "together", "start"), text(0, 12, title or "positives", "start", bold=True)]
+    for i, (y, count) in enumerate(zip(lines, counts)):
+        long = number(BAR * min(count, MOST) / MOST)
+        body.append(f'<path d="M146 {y}h{long}" stroke="{_colour(i)}" stroke-width="11"/>' if count else "")
         body.append(text(LIST, y, str(count) if count else "none", "end", bold=not count))
-    y = 12 + LINE * (len(names) + 1)
-    body.append(text(46, y, "together", "start") + text(LIST, y, str(sum(counts)), "end"))
-    return canvas(body, LIST, y + 14, "How many each object has.")
+    body.append(text(LIST, lines[-1], str(sum(counts)), "end"))
+    return canvas(body, LIST, lines[-1] + 14, "How many each object has.")
