@@ -122,7 +122,7 @@ def said():
 def test_the_class_says_the_iou_and_objectness_does_not(said):
     of_class, objectness, real, terms = said
     p, iou = map(
-        float, re.search(r"where it says ([\d.]+), the mean IoU is ([\d.]+)", source("markdown")).groups()
+        float, re.search(r"where it says ([\d.]+), the mean IoU is (\d\.\d+)", source("markdown")).groups()
     )
     some = (of_class >= 0.8) & (of_class < 0.9)
     assert of_class[some].mean().item() == pytest.approx(p, abs=0.01)
