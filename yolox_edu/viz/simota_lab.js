@@ -172,8 +172,8 @@ function pair(result, scene) {
   const p = Math.sqrt(scores[truth.label] * objectness);
   const row = (words, value, total = "") => `<tr${total}><td>${words}</td><td class="end">${value}</td></tr>`;
   return `<b>Cost of ${tag(i)} × cell ${cell}</b>${result.cells.includes(cell) ? "" : ", were it a candidate"}<table><tbody>`
-    + row(`class: ${CLASSES[truth.label]} at √(${decimals(scores[truth.label], 2)} · ${decimals(objectness, 2)}) = ${decimals(p, 2)}, others low?`, decimals(cls, 2))
-    + row(`${scene.weight} · −log IoU, IoU ${decimals(overlap, 2)}`, decimals(box, 2))
+    + row(`class ${CLASSES[truth.label]}: √(${decimals(scores[truth.label], 2)} · ${decimals(objectness, 2)}) = ${decimals(p, 2)}`, decimals(cls, 2))
+    + row(`IoU ${decimals(overlap, 2)}: ${scene.weight} · −log IoU`, decimals(box, 2))
     + row(outside ? `outside ${LETTERS[i]}'s region` : `inside ${LETTERS[i]}'s region`, outside ? "1,000,000" : "0")
     + row("cost", cost.toLocaleString("en", { minimumFractionDigits: 2, maximumFractionDigits: 2 }), ' class="total"') + "</tbody></table>";
 }
@@ -191,7 +191,7 @@ function matrix(result) {
   }), mark(2)));
   const claimed = result.claimants.map((list) => `<td>${list.map((i) => LETTERS[i]).join(" ") || "·"}</td>`);
   const owned = result.owners.map((i) => `<td>${i < 0 ? "·" : tag(i)}</td>`);
-  return `<table><thead>${line("candidate cell", heads, mark(1))}</thead><tbody>${costs.join("")}</tbody>`
+  return `<table><thead>${line("cell", heads, mark(1))}</thead><tbody>${costs.join("")}</tbody>`
     + `<tfoot>${line("claimed by", claimed, mark(3))}${line("learns", owned, mark(4))}</tfoot></table>`;
 }
 

@@ -1,4 +1,4 @@
-"""The SimOTA laboratory: move objects, predictions and rules, and see who learns what. Explained in chapter 12.
+"""The SimOTA laboratory: move objects, predictions and rules, see who learns what. Explained in chapter 12.
 
 `simota_lab` is the figure: the arithmetic of its script stands in simota.js, drawing and input in
 simota_lab.js. The start is drawn here, with the package's own decision; a test holds the two together.
@@ -10,8 +10,8 @@ import json
 from html import escape
 from pathlib import Path
 
-from yolox_edu.simota import IOU_WEIGHT, RADIUS, TOP
 from yolox_edu.draw import ink
+from yolox_edu.simota import IOU_WEIGHT, RADIUS, TOP
 from yolox_edu.viz.play import Figure, figure
 from yolox_edu.viz.simota_scenes import (
     CLASSES,
@@ -25,7 +25,7 @@ from yolox_edu.viz.simota_scenes import (
     decide,
     scenes,
 )
-from yolox_edu.viz.svg import PALETTE, number
+from yolox_edu.viz.svg import PALETTE, Pixels, number
 
 NAME = "play-12-lab"
 LETTERS = "ABC"
@@ -37,10 +37,12 @@ CHIP = 15  # side of the tag with a truth's letter
 HATCHES = ("M-2 2L2 -2M0 8L8 0M6 10L10 6", "M-2 6L2 10M0 0L8 8M6 -2L10 2", "M0 4H8")
 # A person, a car and a dog in a square of 100, pulled to the size of the box.
 SHAPES = (
-    "M50 2a13 9 0 1 1 -.1 0zM32 24H68Q80 24 82 34L88 60H78L70 40V98H54V66H46V98H30V40L22 60H12L18 34Q20 24 32 24z",
-    "M2 62Q2 46 14 43L26 18Q29 10 38 10H64Q71 10 76 16L88 40Q98 44 98 56V74Q98 80 92 80H88A11 16 0 0 1 66 80H34A11 16 "
-    "0 0 1 12 80H8Q2 80 2 74zM31 40H50V20H38Q34 20 33 24zM55 40H78L68 23Q66 20 62 20H55z",
-    "M4 16Q10 34 16 38H62L68 14L78 4L82 16H90Q98 18 98 28Q98 36 88 36L82 60L80 98H70L68 68H32L30 98H20L16 58Q4 48 4 16z",
+    "M50 2a13 9 0 1 1 -.1 0zM32 24H68Q80 24 82 34L88 60H78L70 40V98H54V66H46V98H30V40L22 60H12L18 34"
+    "Q20 24 32 24z",
+    "M2 62Q2 46 14 43L26 18Q29 10 38 10H64Q71 10 76 16L88 40Q98 44 98 56V74Q98 80 92 80H88A11 16 0 0 1 66 80"
+    "H34A11 16 0 0 1 12 80H8Q2 80 2 74zM31 40H50V20H38Q34 20 33 24zM55 40H78L68 23Q66 20 62 20H55z",
+    "M4 16Q10 34 16 38H62L68 14L78 4L82 16H90Q98 18 98 28Q98 36 88 36L82 60L80 98H70L68 68H32L30 98H20L16 58"
+    "Q4 48 4 16z",
 )
 
 
@@ -55,11 +57,13 @@ def simota_lab(start: str = "start", step: int = 4, name: str = NAME) -> Figure:
         f"<style>{_style(name)}</style>"
         f"{_choices(name, start, step, ready)}"
         f'<div class="lab" data-step="{step}"><p data-is="words">{escape(scene.words)}</p>'
-        f'<div class="lab-top"><div class="play-frame lab-scene">{_svg(name, scene, result)}</div>'
+        f'<div class="lab-top"><div class="lab-main">'
+        f'<div class="play-frame lab-scene">{_svg(name, scene, result)}</div>'
+        f'<p class="play-says" aria-live="polite" data-is="says">{escape(says)}</p>'
+        '<p data-is="step"></p></div>'
         '<div class="lab-side"><div data-is="votes" data-lit="3"></div>'
         '<div data-is="pair" data-lit="2"></div></div></div>'
-        f'<p class="play-says" aria-live="polite" data-is="says">{escape(says)}</p>'
-        '<p data-is="step"></p><div data-is="matrix" class="lab-matrix" role="region" tabindex="0" '
+        '<div data-is="matrix" class="lab-matrix" role="region" tabindex="0" '
         'aria-label="The cost of every truth and candidate" hidden></div></div>'
         f"{_inputs(name)}"
         f'<script type="application/json">{_json(name, start, ready)}</script>'
@@ -138,7 +142,6 @@ def _svg(name: str, scene: Scene, result: Decision) -> str:
         f'<path d="{lines}" stroke="currentColor" stroke-width=".6" opacity=".3"/>'
         f'<g opacity=".75">{edge}</g><g data-layer="cells" class="none">{"".join(cells)}</g>'
         f"{''.join(_truth(i, *truth, i < count) for i, truth in enumerate(truths))}"
-        '<g data-layer="boxes" class="none"></g>'
         '<rect data-is="cell" class="none" fill="none" stroke="currentColor" stroke-width="2"/>'
         '<path data-is="way" class="none" fill="none" stroke="currentColor"/>'
         '<rect data-grip="p" data-is="predicted" fill="transparent" stroke="currentColor" stroke-width="1.8" '
@@ -150,7 +153,7 @@ def _svg(name: str, scene: Scene, result: Decision) -> str:
     )
 
 
-def _word(x: float, y: float, words: str, extra: str = "") -> str:
+def _word(x: Pixels, y: Pixels, words: str, extra: str = "") -> str:
     return f'<text x="{number(x)}" y="{number(y + 3.7)}" text-anchor="middle"{extra}>{words}</text>'
 
 
@@ -180,8 +183,8 @@ def _chip(i: int, box: tuple[int, ...], there: bool) -> str:
     return (
         f'<g data-chip="{i}" data-grip="{i}" tabindex="0" role="button" aria-label="{hint}"{hidden} '
         f'transform="translate({number(left)} {number(top)})"><rect width="{CHIP}" height="{CHIP}" '
-        f'fill="{COLOURS[i]}"/><text x="{CHIP / 2}" y="{CHIP / 2 + 4}" text-anchor="middle" font-weight="700" '
-        f'fill="{ink(COLOURS[i])}">{LETTERS[i]}</text></g>'
+        f'fill="{COLOURS[i]}"/><text x="{CHIP / 2}" y="{CHIP / 2 + 4}" text-anchor="middle" '
+        f'font-weight="700" fill="{ink(COLOURS[i])}">{LETTERS[i]}</text></g>'
     )
 
 
@@ -206,7 +209,7 @@ def _choices(name: str, start: str, step: int, ready: dict[str, Scene]) -> str:
         for title in ready
     )
     return (
-        f'<form autocomplete="off" hidden><div class="lab-scenes" role="group" aria-label="Ready-made states">'
+        '<form autocomplete="off" hidden><div class="lab-scenes" role="group" aria-label="Ready-made states">'
         f"{buttons}</div>{_radios(name, 'step', 'step', dict(enumerate(STEPS, 1)), step)}</form>"
     )
 
@@ -260,7 +263,7 @@ def _select(name: str, key: str, words: str, options: dict) -> str:
     )
 
 
-def _slider(name: str, key: str, words: str, low: float, high: float, step: float = 1) -> str:
+def _slider(name: str, key: str, words: str, low: Pixels, high: Pixels, step: Pixels = 1) -> str:
     return (
         f'<div class="play-row"><label for="{name}-{key}">{words}</label><span class="play-slide">'
         f'<input type="range" id="{name}-{key}" data-of="{key}" min="{low}" max="{high}" step="{step}">'

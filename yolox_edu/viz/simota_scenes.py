@@ -1,4 +1,4 @@
-"""The states in which the SimOTA laboratory starts, and what the package decides in them. Explained in chapter 12.
+"""Ready-made states of the SimOTA laboratory, and what the package decides in them. Explained in chapter 12.
 
 Ten by six cells of stride 32 under a picture of 320 x 192 pixels. Whole pixels and whole per cent, so that a
 reader can set each state by hand.
@@ -16,7 +16,6 @@ from yolox_edu.boxes import grid, iou
 from yolox_edu.simota import (
     IOU_WEIGHT,
     OUTSIDE,
-    RADIUS,
     TOP,
     Targets,
     _near,
@@ -59,16 +58,27 @@ class Scene:
         return [self.changed.get(cell, numbers) for cell, numbers in enumerate(self.predictions)]
 
 
-def untrained(side: int = STRIDE) -> list[Numbers]:
-    """Raw zeros and the head's bias: a box of one stride at the cell's corner, every score at 1 %."""
+def untrained(side: int = STRIDE, noise: int = 0) -> list[Numbers]:
+    """Raw zeros and the head's bias: a box of one stride at the cell's corner, every score at 1 %.
+
+    `noise` changes each width and height by so many pixels at most, as random weights do: without it
+    whole rows of costs are equal, and which of them is "the cheapest" is nobody's decision.
+    """
+    random = Random(noise)
     return [
-        (STRIDE * (cell % COLUMNS), STRIDE * (cell // COLUMNS), side, side, 1, 1, 1, 1)
+        (
+            STRIDE * (cell % COLUMNS),
+            STRIDE * (cell // COLUMNS),
+            side + random.randint(-noise, noise),
+            side + random.randint(-noise, noise),
+            *(1, 1, 1, 1),
+        )
         for cell in range(COLUMNS * ROWS)
     ]
 
 
 def learnt(truths: list[tuple[Box, int]], skill: float, seed: int = 0) -> list[Numbers]:
-    """A network on its way: each cell speaks of the nearest truth, the better the nearer and the more `skill`."""
+    """A network on its way: each cell speaks of the nearest truth, the better the nearer it is."""
     random = Random(seed)
     found = []
     for x, y, *_ in untrained():
@@ -111,7 +121,7 @@ def scenes() -> dict[str, Scene]:
     """The ready-made states, by the words on their buttons."""
     car, person = ((112, 108, 128, 68), CAR), ((186, 92, 48, 112), PERSON)
     close = [((140, 100, 116, 72), CAR), ((166, 96, 52, 116), PERSON)]
-    small = [((150, 96, 150, 84), CAR), ((158, 100, 40, 32), DOG)]
+    small = [((150, 96, 150, 84), CAR), ((156, 100, 40, 32), DOG)]
     three = [((138, 92, 56, 116), PERSON), ((166, 108, 132, 72), CAR), ((150, 100, 72, 60), DOG)]
     apart = [((74, 108, 112, 68), CAR), ((202, 92, 48, 112), PERSON)]
     return {
@@ -132,8 +142,8 @@ def scenes() -> dict[str, Scene]:
             "A small dog before a big car, and every cell speaks of the car. Make B larger, or let a cell "
             "predict it.",
             small,
-            learnt(small[:1], 0.8, 2),
-            (1, 34),
+            learnt(small[:1], 0.8, 10),
+            (1, 35),
         ),
         "it goes to a third": Scene(
             "A and B claim cell 34, C does not; yet for C it is the cheapest, and of all truths the cheapest "
@@ -144,10 +154,10 @@ def scenes() -> dict[str, Scene]:
             {34: (150, 104, 84, 76, 60, 40, 40, 60), 24: (150, 98, 70, 62, 80, 3, 3, 85)},
         ),
         "untrained": Scene(
-            "Every cell says the same: a box of one stride at its corner, all scores 1 %. Only the place of "
-            "the box tells the costs apart, and k is 1 for all.",
+            "Every cell says almost the same: a box of about one stride at its corner, all scores 1 %. Only "
+            "how the boxes happen to lie tells the costs apart, and k is 1 for all.",
             [car, person],
-            untrained(),
+            untrained(noise=3),
             (0, 34),
         ),
         "trained": Scene(
@@ -157,8 +167,8 @@ def scenes() -> dict[str, Scene]:
             (0, 33),
         ),
         "outside the region": Scene(
-            "Cell 35 predicts A almost perfectly, but lies outside A's region: a million is added, and A does "
-            "not take it. Its IoU still counts for A's k.",
+            "Cell 35 predicts A almost perfectly, but lies outside A's region: a million is added, and A "
+            "does not take it. Its IoU still counts for A's k.",
             apart,
             learnt(apart, 0.5, 5),
             (0, 35),
