@@ -7,6 +7,7 @@ exchanged, values 255 times too large, boxes in another format, classes counted 
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from yolox_edu.doctor_environment import check_environment
 from yolox_edu.doctor_run import PICTURES, answer, check_input, check_reading, check_scale, samples
 from yolox_edu.doctor_weights import check_weights
 from yolox_edu.model import YOLOX
+
+DRAWN = 2  # pictures by which the stem's numbers are judged where there is no set
 
 
 def examine(
@@ -61,7 +64,7 @@ def _has_nan(model: YOLOX) -> bool:
 def _together(model: YOLOX, data: Any, split: str | None, say: Findings) -> Findings:
     """What shows only when the network looks at pictures; without a set, at drawn ones."""
     try:
-        source = Crossing.split("val", PICTURES) if data is None else open_any(data, split)
+        source = Crossing.split("val", DRAWN) if data is None else open_any(data, split)
     except (DatasetError, ImportError) as error:
         mend = "Mend what the checker says, then call the doctor again."
         say.add("note", "run-skipped", "data", f"the network did not look at the set ({error})", mend)
@@ -74,23 +77,18 @@ def _together(model: YOLOX, data: Any, split: str | None, say: Findings) -> Find
     right_scale = check_scale(model, images, say)
     if data is None:
         return say
-    place = check_names(model, source, say)
-    check_input(model, images, some, right_scale, say)
-    if right_scale:
-        _look(model, images, some, place, say)
-    return say
-
-
-def _look(model: YOLOX, images: torch.Tensor, some: list, place: list[int], say: Findings) -> None:
-    given = answer(model, images)
+    place, given = check_names(model, source, say), answer(model, images)
     if not given.raw.isfinite().all():
         say.add("error", "output-nan", "predictions", "NaN or infinite numbers", "See the tensors' findings.")
-        return
-    right = float("nan")
-    if check_reading(given, some, say):
-        right = check_classes(given, some, place, model.names, say)
-    check_losses(given, some, place, say)
-    check_found(given, some, right, say)
+        return say
+    fits = not right_scale or check_reading(given, some, say)
+    if fits:
+        check_input(model, images, given, some, right_scale, say)
+    if right_scale:
+        right = check_classes(given, some, place, model.names, say) if fits else math.nan
+        check_losses(given, some, place, say)
+        check_found(given, some, right, say)
+    return say
 
 
 def open_any(data: str | Path | Any, split: str | None) -> Any:

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from yolox_edu.data.findings import Findings
+from yolox_edu.data.findings import Findings, has_errors
 from yolox_edu.doctor_run import ENOUGH, FOUND, Answer, Sample, as_asked, best
 from yolox_edu.head import PRIOR
 from yolox_edu.losses import losses
@@ -107,7 +107,8 @@ def check_losses(given: Answer, some: list[Sample], place: list[int], say: Findi
         f"{name} {float(v):.2f} (untrained {float(start[name]):.2f})" for name, v in terms.items()
     )
     say.add("note", "losses", "loss", words)
-    if float(sum(terms.values())) > 0.8 * float(sum(start.values())):
+    high = float(sum(terms.values())) > 0.8 * float(sum(start.values()))
+    if high and not has_errors(say):  # else the reason is named already
         what = "the loss is that of an untrained network, or worse"
         say.add(
             "warning",
@@ -126,9 +127,6 @@ def check_found(given: Answer, some: list[Sample], right: float, say: Findings) 
     what += f"scores up to {float(given.scores.max()):.2f}"
     what += f"; of what is found the class is right for {right:.0%}" if right == right else ""
     say.add("note", "found", "predictions", what)
-    if found < 0.05 * len(scores) and len(scores) >= ENOUGH:
-        what, mend = (
-            "it finds next to nothing",
-            "If no other finding tells why: train longer, or look at the boxes.",
-        )
-        say.add("warning", "blind", "predictions", what, mend)
+    if found < 0.05 * len(scores) and len(scores) >= ENOUGH and not has_errors(say):
+        mend = "Train longer, or look at the boxes (data sheet)."
+        say.add("warning", "blind", "predictions", "it finds next to nothing", mend)
