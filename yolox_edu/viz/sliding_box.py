@@ -18,7 +18,7 @@ Losses = Mapping[str, Callable[[Tensor], Tensor]]  # raw m 4 -> m
 
 STRIDE = 16
 GOAL = (72.0, 72.0, 64.0, 48.0)  # cxcywh, pixels
-SIZES = {"half as wide": 0.5, "equal": 1.0, "1.5 times as wide": 1.5}
+SIZES = {"half as large": 0.5, "equal": 1.0, "1.5 times as large": 1.5}
 WIDE, HIGH = 264, 144
 LINE, START, MOST = 34, 44, 72  # a row of the table, its first line, the longest bar
 
