@@ -50,7 +50,7 @@ def positives(
 
 def _sentence(names: Sequence[str], counts: Sequence[int], all_: int, level: int | None, title: str) -> str:
     where = "" if level is None else f" of stride {STRIDES[level]}"
-    empty = [f"{i + 1} {name}" for i, (name, n) in enumerate(zip(names, counts)) if not n]
+    empty = [f"{name} {i + 1}" for i, (name, n) in enumerate(zip(names, counts)) if not n]
     if not empty:
         rest = f"Every object has at least {min(counts)}, at most {max(counts)}."
     else:
