@@ -204,6 +204,9 @@ def test_what_the_text_sees_in_the_three_streets(chapter):
     _, x, y = CELLS[home]
     assert left < x < right
     assert top < y < bottom  # the bus's one cell lies on the stop sign
+    fed = chapter["settle"](chapter["by_inside"](boxes), boxes).sum((1, 2))
+    assert (fed.min(), fed.max()) == (2, 11)
+    assert fed[bus] < fed[sign]
     few = chapter["settle"](chapter["by_candidates"](boxes), boxes)[bus].sum()
     assert few <= 3  # of up to 27
 
