@@ -88,7 +88,7 @@ def k_clouds(k: Int[Tensor, " p"], against: Mapping[str, Float[Tensor, " p"]]) -
 
 def k_along(rows: Sequence[Mapping[str, Any]]) -> Figure:
     """Mean k, best IoU and share without positives along the training, from measured rows. Chapter 12."""
-    fig, axes = plt.subplots(1, 3, figsize=(8.4, 3.1))
+    fig, axes = plt.subplots(1, 3, figsize=(8.4, 3.3))
     looks = dict(zip(dict.fromkeys(r["size"] for r in rows), zip("os^Dx", ("-", "-", "-", "-", "--"))))
     for number, (size, (marker, line)) in enumerate(looks.items()):
         colour = "0.35" if size == "all" else f"C{number}"
@@ -102,6 +102,6 @@ def k_along(rows: Sequence[Mapping[str, Any]]) -> Figure:
             ax.fill_between(steps, runs.min(1), runs.max(1), color=colour, alpha=0.2, lw=0)
     for ax, title in zip(axes, ("mean k", "mean of the best IoUs", "objects with no positive")):
         ax.set(title=title, xlabel="step", ylim=(0, None))
-    axes[0].legend(fontsize="small")
+    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=5, fontsize="small")
     axes[2].yaxis.set_major_formatter(lambda value, _: f"{value:.1%}")
     return fig
