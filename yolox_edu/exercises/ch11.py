@@ -64,7 +64,7 @@ def near(answer: Any, random: Random) -> None:
     else:
         x, y = stride * (random.integer(1, columns - 2) + 0.3), stride * (random.integer(1, rows - 2) + 0.8)
 
-    def marked(test: Callable[[float, float], bool], at: float = 0.5) -> Bool[Tensor, "rows columns"]:
+    def marked(test: Callable[[float, float], bool], at: float | int = 0.5) -> Bool[Tensor, "rows columns"]:
         """`test` of the distances in strides, from the point `at` of each cell."""
         return torch.tensor(
             [
