@@ -371,7 +371,7 @@ def test_the_words_of_the_states_are_true(compute):
 def test_two_that_fight_part_when_one_moves_away(page):
     page.click(f'#{NAME} [data-scene="two want one cell"]')
     assert "cell 34, claimed by A and B, goes to A" in page.inner_text(f"#{NAME} [data-is=step]")
-    put(page, "moved", "1")
+    put(page, "moved", "B")
     put(page, "x", 226)
     assert "No cell is claimed twice" in page.inner_text(f"#{NAME} [data-is=step]")
 
@@ -380,7 +380,7 @@ def test_the_small_one_gets_a_cell_when_a_cell_predicts_it(page):
     page.click(f'#{NAME} [data-scene="one ends with nothing"]')
     assert "Truth B: k = 1, ends with nothing." in says(page)
     (x, y, w, h), _ = READY["one ends with nothing"].truths[1]
-    put(page, "moved", "p")
+    put(page, "moved", "cell")
     for name, number in {"x": x, "y": y, "w": w, "h": h, "score0": 80, "score3": 80, "score2": 3}.items():
         put(page, name, number)
     assert re.search(r"Truth B: k = 2, positive cells? .*35", says(page))
@@ -431,6 +431,9 @@ def test_paper_shows_picture_and_sentence(page):
     assert page.locator(f"#{NAME} .lab-scene svg").is_visible()
     assert says(page).startswith("Truth A: k = ")
     assert not page.locator("button").first.is_visible()
+    assert not page.get_by_text("Truths and rules").is_visible()
+    values = "step: 4 one truth each · box of: A · centre x: 112 ·"
+    assert page.inner_text(f"#{NAME} .play-words").startswith(values)
 
 
 def test_every_control_moves_it(page):
@@ -441,7 +444,17 @@ def test_every_control_moves_it(page):
 
 def test_each_input_changes_what_is_seen(page):
     """One by one from the start, so that none hides behind what another has moved."""
-    moves = {"moved": "p", "cell": 22, "x": 80, "y": 60, "w": 90, "h": 100, "label": 2, "radius": 2, "top": 3}
+    moves = {
+        "moved": "cell",
+        "cell": 22,
+        "x": 80,
+        "y": 60,
+        "w": 90,
+        "h": 100,
+        "label": "dog",
+        "radius": 2,
+        "top": 3,
+    }
     moves |= {"weight": 1, **{f"score{i}": 70 for i in range(1 + len(CLASSES))}}
     shown = "document.querySelector('.lab').innerHTML"
     for i, (name, new) in enumerate(moves.items()):
@@ -508,16 +521,16 @@ def test_dragging_truths_a_corner_and_a_prediction(page):
     drag(page, (70, 90), (60, 60))  # in A, beside the chosen prediction
     assert box(page) == pytest.approx([a[0] - 10, a[1] - 30, *a[2:]], abs=1)
     drag(page, (b[0] + 10, b[1] - 50), (b[0] + 70, b[1] - 30))
-    assert page.input_value(f"#{NAME}-moved") == "1"
+    assert page.input_value(f"#{NAME}-moved") == "B"
     assert box(page) == pytest.approx([b[0] + 60, b[1] + 20, *b[2:]], abs=1)
     x, y, w, h = box(page)
     drag(page, (x + w / 2, y + h / 2), (x + w / 2 - 12, y + h / 2 - 20))
     assert box(page) == pytest.approx([x - 6, y - 10, w - 12, h - 20], abs=1.1)
-    put(page, "moved", "p")
+    put(page, "moved", "cell")
     x, y, w, h = box(page)
     drag(page, (x, y), (x + 40, y + 12))
     assert box(page) == pytest.approx([x + 40, y + 12, w, h], abs=1)
-    assert page.input_value(f"#{NAME}-moved") == "p"
+    assert page.input_value(f"#{NAME}-moved") == "cell"
 
 
 def test_boxes_stay_on_the_picture(page):
@@ -531,7 +544,7 @@ def test_a_tap_chooses_a_cell_and_a_letter_its_truth(page):
     assert page.input_value(f"#{NAME}-cell") == "47"
     (b, _) = READY["start"].truths[1]
     page.touchscreen.tap(*screen(page, b[0] + b[2] / 2 - 6, b[1] - b[3] / 2 + 6))
-    assert page.input_value(f"#{NAME}-moved") == "1"
+    assert page.input_value(f"#{NAME}-moved") == "B"
     assert page.inner_text(f"#{NAME} label[for={NAME}-label]") == "class of B"
 
 

@@ -225,8 +225,9 @@ function fill() {
   const { box } = moving(), { objectness, scores } = state.predictions[state.cell];
   const values = { ...Object.fromEntries(BOX.map((key, i) => [key, Math.round(box[i])])) };
   [objectness, ...scores].forEach((score, i) => (values[`score${i}`] = Math.round(100 * score)));
-  for (const key of ["radius", "top", "weight", "moved", "cell"]) values[key] = state[key];
-  values.label = state.truths[state.truth].label;
+  for (const key of ["radius", "top", "weight", "cell"]) values[key] = state[key];
+  values.moved = state.moved === "p" ? "cell" : LETTERS[state.moved];
+  values.label = CLASSES[state.truths[state.truth].label];
   for (const key in values) {
     const field = input(key);
     field.value = values[key];
@@ -255,9 +256,9 @@ function choose(grip) {
 
 const SET = {
   step() {},
-  moved: choose,
+  moved(value) { choose(value === "cell" ? "p" : String(LETTERS.indexOf(value))); },
   cell(value) { state.cell = Number(value); },
-  label(value) { state.truths[state.truth].label = Number(value); },
+  label(value) { state.truths[state.truth].label = CLASSES.indexOf(value); },
   count(value) {
     state.count = Number(value);
     if (state.truth >= state.count) state.truth = 0;

@@ -217,7 +217,7 @@ def _choices(name: str, start: str, step: int, ready: dict[str, Scene]) -> str:
 def _inputs(name: str) -> str:
     """What can be dragged and more, by standard inputs, in three groups."""
     high, wide = SIZE
-    moved = {str(i): f"truth {letter}" for i, letter in enumerate(LETTERS)} | {"p": "the prediction"}
+    moved = {letter: f"truth {letter}" for letter in LETTERS} | {"cell": "the prediction"}
     box = _select(name, "moved", "box of", moved) + "".join(
         _slider(name, key, words, low, high)
         for key, words, low, high in (
@@ -233,7 +233,7 @@ def _inputs(name: str) -> str:
     )
     rules = (
         _radios(name, "count", "truths", {1: "1", 2: "2", 3: "3"}, 2)
-        + _select(name, "label", "class of A", dict(enumerate(CLASSES)))
+        + _select(name, "label", "class of A", {name: name for name in CLASSES})
         + _slider(name, "radius", "radius", 0.5, 3, 0.25)
         + _slider(name, "top", "top IoUs", 1, 15)
         + _slider(name, "weight", "IoU weight", 0, 6, 0.5)

@@ -146,8 +146,8 @@ def scenes() -> dict[str, Scene]:
             (1, 35),
         ),
         "it goes to a third": Scene(
-            "A and B claim cell 34, C does not; yet for C it is the cheapest, and of all truths the cheapest "
-            "gets it. So C, which may claim one cell, learns in two.",
+            "A and B claim cell 34, C does not. Yet C's cost there is the lowest of the three, and that "
+            "decides: C, which may claim one cell, gets two, and A and B end with nothing.",
             three,
             untrained(10),
             (2, 34),
