@@ -14,6 +14,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import torch
+
 FOLDER = Path(__file__).parent
 
 
@@ -31,8 +33,6 @@ def recall(name: str, folder: Path = FOLDER) -> dict[str, Any]:
 
 def keep(name: str, rows: Any, seeds: list[int], folder: Path = FOLDER) -> Path:
     """Write `rows` (lists, dicts, numbers, text) with what a reader needs to measure them again."""
-    import torch
-
     processor = platform.processor() or platform.machine()
     about = {
         "command": " ".join(["python", *sys.argv]),
