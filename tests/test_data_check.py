@@ -483,6 +483,14 @@ def mutate(content, draw):
 # --- the command line -------------------------------------------------------------------------------------
 
 
+def test_help(capsys):
+    with pytest.raises(SystemExit):
+        main(["data", "check", "--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    assert "(default: 640)" in text
+    assert "(default: None)" not in text
+
+
 def test_the_command(sound, tmp_path, capsys):
     sound.write()
     assert main(["data", "check", str(sound.root)]) == 0

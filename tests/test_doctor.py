@@ -179,6 +179,9 @@ def test_checkpoints_of_our_training(tmp_path, healthy):
     found = examine(weights=checkpoint(tmp_path / "a.pt", healthy))
     assert codes(found) == set()
     assert "a checkpoint of our training at step 40, weights averaged" in line(found, "weights")
+    run = {"recipe": {"batch": 5, "epochs": 30}, "pictures": 80}
+    found = examine(weights=checkpoint(tmp_path / "b.pt", healthy, **run))
+    assert "at step 40 (epoch 2.5 of 30), " in line(found, "weights")
     found = examine(weights=checkpoint(tmp_path / "b.pt", healthy, ema_updates=0))
     assert codes(found) == {"ema-idle"}
     found = examine(weights=checkpoint(tmp_path / "c.pt", healthy, ema=None))
@@ -370,6 +373,12 @@ def test_the_needs_are_those_of_the_package(root):
     text = (root / "pyproject.toml").read_text(encoding="utf-8")
     for name, least in doctor_environment.NEEDS.items():
         assert f'"{name}>={least}"' in text
+
+
+def test_help(capsys):
+    with pytest.raises(SystemExit):
+        main(["doctor", "--help"])
+    assert "--legacy" in capsys.readouterr().out
 
 
 def test_the_command(capsys, tmp_path, saved, monkeypatch):

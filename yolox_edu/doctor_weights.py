@@ -57,7 +57,16 @@ def _kind(content: Mapping[str, Any], ours: bool, legacy: bool) -> str:
         rule = "of the first release (RGB, normalised)" if legacy else "(BGR, 0-255, folded into the stem)"
         return f"an official file {rule}"
     averaged = "averaged" if content.get("ema") else "not averaged"
-    return f"a checkpoint of our training at step {content.get('step')}, weights {averaged}"
+    return f"a checkpoint of our training at step {content.get('step')}{_epoch(content)}, weights {averaged}"
+
+
+def _epoch(content: Mapping[str, Any]) -> str:
+    try:
+        recipe = content["recipe"]
+        epoch = content["step"] * recipe["batch"] / content["pictures"]
+        return f" (epoch {epoch:.1f} of {recipe['epochs']})"
+    except (KeyError, TypeError, ZeroDivisionError):  # written by something else
+        return ""
 
 
 def _check_run(content: Mapping[str, Any], say: Findings) -> None:
