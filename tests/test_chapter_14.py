@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from yolox_edu import measured
-from yolox_edu.data.augment import Augment, mosaic_tile, random_layout
+from yolox_edu.data.augment import Augment, mosaic_tile, quarters_in_sight, random_layout
 from yolox_edu.data.crossing import Crossing
 from yolox_edu.data.training import RamCache
 from yolox_edu.data.warp import move_boxes
@@ -117,7 +117,7 @@ def same_as(shown, setting, boxes):
         wanted = [[x1, y1, x2 - x1, y2 - y1] for _, (x1, y1, x2, y2) in wanted]
         given = [row[1:] for row in shown["boxes"] if row[0] == kind]
         assert len(given) == len(wanted), setting
-        assert np.allclose(given, np.array(wanted).reshape(len(given), -1), atol=0.006), setting
+        assert np.allclose(np.reshape(given, (-1, 4)), np.array(wanted).reshape(-1, 4), atol=0.006), setting
     assert shown["words"] == now.words
     numbers = [float(n) for n in re.findall(r"-?[\d.]+(?:e-\d+)?", shown["matrix"])]
     assert numbers == pytest.approx(setting.view.T.ravel().tolist(), abs=1e-5)
@@ -176,6 +176,12 @@ def test_two_labels_of_three_are_lost():
     assert 28 < min(shares) < max(shares) < 41
 
 
+def test_more_than_a_third_of_the_quarters_are_out_of_sight():
+    rng, augment = np.random.default_rng(0), Augment()
+    seen = [quarters_in_sight(random_layout(FRAME, augment, rng), FRAME) for _ in range(1000)]
+    assert 1 / 3 < 1 - np.mean(seen) < 1 / 2
+
+
 # --- the ends of training ---------------------------------------------------------------------------------
 
 ENDS = ("at the fork", "off", "on", "on, upright")
@@ -203,6 +209,22 @@ def test_the_kept_rows_are_those_of_the_command(bench):
         total = round(bench.EPOCHS * bench.PICTURES / 8)
         assert row["fork"] == total - round(0.15 * total)
         assert row["steps"] == (row["fork"] if row["end"] == "at the fork" else total)
+
+
+def test_the_plain_ending_wins_as_the_text_says():
+    rows = {(row["seed"], row["end"]): row for row in measured.recall("mosaic_end")["rows"]}
+    seeds = sorted({seed for seed, _ in rows})
+    assert all(rows[seed, "off"]["AP"] > rows[seed, "on"]["AP"] for seed in seeds)
+    mean = {
+        (e, key): np.mean([rows[s, e][key] for s in seeds]) for e in ENDS for key in ("AP", "AP50", "AP75")
+    }
+    assert mean["off", "AP75"] > 1.5 * mean["on", "AP75"]
+    assert 1.1 < mean["off", "AP50"] / mean["on", "AP50"] < 1.2
+    large = {end: np.mean([rows[s, end]["area_ratio"] for s in seeds]) for end in ENDS}
+    assert large["on"] > 1.15
+    assert large["off"] - 1 < 0.5 * (large["on"] - 1), "more than half is mended"
+    gain, upright = (mean[end, "AP"] - mean["on", "AP"] for end in ("off", "on, upright"))
+    assert abs(upright) < 0.1 * gain, "next to nothing"
 
 
 def test_always_means_always(bench, streets):

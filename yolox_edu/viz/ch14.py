@@ -35,7 +35,8 @@ def show(ax: Axes, picture: UInt8[np.ndarray, "h w 3"], boxes: Any, title: str) 
     for x1, y1, x2, y2 in boxes:
         for colour, width in (("w", 2.4), ("C3", 1.2)):
             ax.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, ec=colour, lw=width))
-    ax.set(title=title, xticks=[], yticks=[])
+    ax.set(title=title)
+    ax.axis("off")
 
 
 def panels(*shown: tuple[Any, Any, str]) -> None:

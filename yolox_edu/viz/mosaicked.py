@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from yolox_edu.data.augment import Augment, larger_than_a_pixel, mosaic_tile
-from yolox_edu.data.warp import View, _clip_polygon, _corners, _polygon_area, move_boxes
+from yolox_edu.data.warp import Number, View, _clip_polygon, _corners, _polygon_area, move_boxes
 from yolox_edu.viz.picture import _data
 from yolox_edu.viz.play import Figure, figure
 from yolox_edu.viz.svg import CYCLE, PALETTE
@@ -51,14 +51,14 @@ STYLE = """
 class Setting(NamedTuple):
     """Where the four meet (canvas pixels), and the view: zoom, degrees, degrees, frame pixels."""
 
-    centre_x: float
-    centre_y: float
-    scale: float
-    rotation: float
-    shear_x: float
-    shear_y: float
-    shift_x: float
-    shift_y: float
+    centre_x: Number
+    centre_y: Number
+    scale: Number
+    rotation: Number
+    shear_x: Number
+    shear_y: Number
+    shift_x: Number
+    shift_y: Number
 
     @property
     def view(self) -> View:
@@ -198,7 +198,7 @@ def _form(setting: Setting, seed: int) -> str:
     )
 
 
-def _slider(name: str, low: float, high: float, step: float, value: float, unit: str) -> str:
+def _slider(name: str, low: Number, high: Number, step: Number, value: Number, unit: str) -> str:
     key = f"mosaicked-{name.replace(' ', '-')}"
     return (
         f'<div class="play-row"><label for="{key}">{name}</label><span class="play-slide">'
