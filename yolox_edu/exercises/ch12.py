@@ -72,6 +72,7 @@ def dynamic_k(answer: Callable, random: Random) -> None:
     """the same as adding up by a loop, for 1 to 30 candidates"""
     g, m = random.integer(6, 9), random.choice((1, 4, 9, 10, 11, 20, 30))
     overlap = random.uniform(g, m) * random.uniform(g, 1)  # rows with small and with large IoUs
+    overlap[0] = 0.34  # so that to the nearest and up are never the same
     faults = {
         "the sum is rounded to the nearest; down was asked": _k(overlap, round),
         "the sum is rounded up; down was asked": _k(overlap, math.ceil),
