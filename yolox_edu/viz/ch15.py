@@ -1,0 +1,201 @@
+"""Drawings of what `benchmarks/tricks.py` measured. Chapter 15."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from yolox_edu.viz.svg import PALETTE, Drawing, canvas, number, text
+
+Row = Mapping[str, Any]
+BATCHES, RATES = (4, 8, 16, 32), (0.003, 0.01, 0.03, 0.1)
+
+#: name of the disease: what one sees, and what mends it
+DISEASES = {
+    "healthy": ("both losses fall together, and the weights are worth something at the end", "let it run"),
+    "rate too high": (
+        "the loss falls a little and then stays far above where a healthy run would be",
+        "divide the rate by ten, and look at the rule for the batch size",
+    ),
+    "rate far too high": (
+        "the loss leaves the numbers within a few steps, and the trainer stops",
+        "lower the rate; if it still happens, look at the boxes of the pictures that the message names",
+    ),
+    "no warm-up": (
+        "the first steps throw the weights far away: the loss jumps up before it comes down, slowly",
+        "let the rate rise over the first steps",
+    ),
+    "rate stuck in the warm-up": (
+        "both losses hardly move, smoothly and in step: too smoothly for a run that learns",
+        "print the rate at each step; somebody counts epochs where steps are meant",
+    ),
+    "zero_grad forgotten": (
+        "the loss falls for a few steps and then rises: every step still walks along all old gradients",
+        "optimizer.zero_grad() after each step",
+    ),
+    "labels shifted": (
+        "both curves look well, for the loss of unseen streets is computed with the same wrong labels; "
+        "only the AP, judged with the right names, is near nothing",
+        "draw a batch with its names as the network gets it; translate ids once, where files are read",
+    ),
+    "boxes of another picture": (
+        "the loss falls to the level of knowing only how common things are, and stays there",
+        "draw a batch with its boxes: picture and target are out of step",
+    ),
+    "overfitting": (
+        "the training loss goes on falling while that of unseen streets turns and rises",
+        "more pictures, stronger augmentation, or stop at the turn",
+    ),
+    "wrong statistics": (
+        "training is well; the unseen loss is bad from the first step to the last, by the same weights",
+        "batch norm's averages were not kept: average and save buffers as well as weights",
+    ),
+}
+
+
+def rows_of(rows: Sequence[Row], part: str, name: str | None = None) -> list[Row]:
+    """The rows of a part, or of one name in it."""
+    return [r for r in rows if r["part"] == part and name in (None, r["name"])]
+
+
+def values(rows: Sequence[Row], name: str, key: str) -> list[float]:
+    """One number for each seed of a recipe: "no EMA" is the full recipe's raw weights, and so on."""
+    raw = {"no EMA": "full", "no cosine, no EMA": "no cosine", "plain": "plain"}
+    key = key + "_raw" if name in raw else key
+    return [r[key] for r in rows_of(rows, "recipe", raw.get(name, name))]
+
+
+def worth(figure: Figure, rows: Sequence[Row], names: Sequence[str]) -> None:
+    """AP and the loss of unseen streets for each recipe, a dot a seed; the band is the full recipe's."""
+    axes = figure.subplots(1, 2, sharey=True)
+    for ax, key, title in zip(
+        axes, ("AP", "unseen"), ("AP (more is better)", "unseen loss (less is better)")
+    ):
+        full = values(rows, "full", key)
+        ax.axvspan(min(full), max(full), color=PALETTE["sky"], alpha=0.25, lw=0)
+        for i, name in enumerate(names):
+            dots = values(rows, name, key)
+            ax.plot(dots, [i] * len(dots), "o", color="C0", alpha=0.6)
+            ax.plot([sum(dots) / len(dots)], [i], "|", color="k", ms=14, mew=2)
+        ax.set(title=title, yticks=range(len(names)), yticklabels=names)
+    axes[0].set_xlim(left=0)
+    axes[0].invert_yaxis()
+
+
+def best_rate(rows: Sequence[Row], batch: int) -> float:
+    """The rate at the lowest point of a parabola through the mean unseen losses, in log rate."""
+    points = [(math.log(rate), loss) for rate, loss in _line(rows, batch)]
+    x, y = np.array(points).T
+    i = min(max(int(y.argmin()), 1), len(y) - 2)
+    a, b, _ = np.polyfit(x[i - 1 : i + 2], y[i - 1 : i + 2], 2)
+    inside = -b / (2 * a) if a > 0 else x[y.argmin()]
+    return math.exp(float(np.clip(inside, x[0], x[-1])))
+
+
+def _line(rows: Sequence[Row], batch: int) -> list[tuple[float, float]]:
+    """(rate, mean unseen loss over the seeds) of a batch size; a run that stopped counts as 12."""
+    out = []
+    for rate in RATES:
+        losses = [
+            12.0 if r["unseen_raw"] is None else r["unseen_raw"]
+            for r in rows_of(rows, "grid", f"{batch} {rate}")
+        ]
+        if losses:
+            out.append((rate, min(12.0, sum(losses) / len(losses))))
+    return out
+
+
+def rates(ax: Axes, rows: Sequence[Row]) -> None:
+    """The unseen loss over the rate, a line for each batch size; a ring at the lowest point."""
+    for i, (batch, mark) in enumerate(zip(BATCHES, "os^D")):
+        line = _line(rows, batch)
+        ax.plot(*zip(*line), mark + "-", color=f"C{i}", label=f"batch {batch}")
+        ax.axvline(best_rate(rows, batch), color=f"C{i}", ls=":", lw=1.2)
+    ax.set(xscale="log", xlabel="rate", title="Loss of unseen streets, same number of pictures")
+    ax.legend()
+
+
+# ---- name the disease
+
+
+WIDE, HIGH, LEFT, TOP = 560, 250, 40, 34
+MOST = 14.0  # the upper end of the loss axis
+
+
+def patient(rows: Sequence[Row], order: Sequence[str], run: int, diagnosis: str) -> Drawing:
+    """Run number `run` of `order` as curves, and what is to be said to a diagnosis. Chapter 15."""
+    name = order[run - 1]
+    (row,) = rows_of(rows, "curves", name)
+    (well,) = rows_of(rows, "curves", "healthy")
+    body = [*_axes(int(row["steps"]))]
+    body.append(_curve(row["train"], 2.5, row["steps"], "blue", ""))
+    body.append(_curve(row["unseen_every_5"], 5, row["steps"], "vermilion", "6 4"))
+    body += _legend()
+    end = f"AP {row['AP_raw']:.3f}" if row["AP_raw"] is not None else f"stopped at step {row['stopped']}"
+    body.append(text(WIDE, 10, f"in the end: {end} (healthy: {well['AP_raw']:.3f})", "end"))
+    return canvas(body, WIDE + 8, TOP + HIGH + 40, says(row, name, run, diagnosis))
+
+
+def says(row: Row, name: str, run: int, diagnosis: str) -> str:
+    """The sentence under the curves."""
+    sign, mend = DISEASES[name]
+    if diagnosis not in DISEASES:
+        unseen = row["unseen_every_5"]
+        fell = (
+            f"the unseen loss from {unseen[0]:.1f} to {unseen[-1]:.1f}"
+            if unseen
+            else "there is no unseen loss"
+        )
+        return (
+            f"Run {run}: the training loss goes from {row['train'][0]:.1f} to {row['train'][-1]:.1f}, {fell}."
+        )
+    if diagnosis == name:
+        return f"Yes, run {run}: {name}. {sign[0].upper()}{sign[1:]}. Mend: {mend}."
+    return f"No, run {run} is something else. With “{diagnosis}”, {DISEASES[diagnosis][0]}."
+
+
+def _y(loss: float) -> float:
+    return TOP + HIGH * (1 - min(loss, MOST) / MOST)
+
+
+def _axes(steps: int) -> list[str]:
+    out = []
+    for loss in range(0, int(MOST) + 1, 2):
+        y = number(_y(loss))
+        out.append(f'<path d="M{LEFT} {y}H{WIDE}" stroke="currentColor" stroke-opacity="0.15"/>')
+        out.append(text(LEFT - 8, _y(loss), str(loss), "end"))
+    for step in range(0, steps + 1, 20):
+        out.append(text(LEFT + (WIDE - LEFT) * step / steps, TOP + HIGH + 14, str(step)))
+    out.append(text((LEFT + WIDE) / 2, TOP + HIGH + 32, "step"))
+    return out
+
+
+def _curve(losses: Sequence[float | None], first: float, steps: int, colour: str, dashes: str) -> str:
+    """A line through a value each five steps; what is above the axis lies on its upper edge."""
+    points = [
+        f"{number(LEFT + (WIDE - LEFT) * (first + 5 * i) / steps)},{number(_y(loss))}"
+        for i, loss in enumerate(losses)
+        if loss is not None and math.isfinite(loss)
+    ]
+    dashed = f' stroke-dasharray="{dashes}"' if dashes else ""
+    return (
+        f'<polyline points="{" ".join(points)}" fill="none" stroke="{PALETTE[colour]}" '
+        f'stroke-width="2.5"{dashed}/>'
+    )
+
+
+def _legend() -> list[str]:
+    out = []
+    for x, colour, dashes, words in (
+        (LEFT, "blue", "", "training"),
+        (LEFT + 110, "vermilion", "6 4", "unseen"),
+    ):
+        dashed = f' stroke-dasharray="{dashes}"' if dashes else ""
+        out.append(f'<path d="M{x} 10h28" stroke="{PALETTE[colour]}" stroke-width="2.5"{dashed}/>')
+        out.append(text(x + 34, 10, words, "start"))
+    return out
