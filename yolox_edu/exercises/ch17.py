@@ -1,0 +1,186 @@
+"""The checks of chapter 17, non-maximum suppression. The truth is a loop over pairs in Python's own floats."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from yolox_edu.exercises.judge import Random, Wrong, exercise, same
+
+Box = Sequence[float]
+
+
+def iou(a: Box, b: Box) -> float:
+    """IoU of two `xyxy` boxes by plain arithmetic."""
+    wide = max(0.0, min(a[2], b[2]) - max(a[0], b[0]))
+    high = max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
+    area_a, area_b = ((x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in (a, b))
+    return wide * high / (area_a + area_b - wide * high)
+
+
+def greedy(
+    boxes: list[Box], scores: list[float], labels: list[int], limit: float, dead_suppress: bool = False
+) -> tuple[list[int], list[int]]:
+    """Indices of what stays, best first (of equals the first), and for each box who suppressed it or itself."""
+    order = sorted(range(len(boxes)), key=lambda i: -scores[i])
+    kept, by = [], list(range(len(boxes)))
+    for place, i in enumerate(order):
+        rivals = order[:place] if dead_suppress else kept
+        for j in rivals:
+            if labels[i] == labels[j] and iou(boxes[i], boxes[j]) > limit:
+                by[i] = j
+                break
+        else:
+            kept.append(i)
+    return kept, by
+
+
+def _heaps(random: Random, heaps: int, each: int) -> Float[Tensor, "n 4"]:
+    """Boxes in heaps, shuffled: enough overlap for every step of NMS to matter."""
+    middle = random.boxes(heaps, 240, 200, least=30)  # h 4
+    boxes = middle.repeat_interleave(each, 0) + 7 * random.tensor(heaps * each, 4)
+    boxes[:, 2:] = torch.maximum(boxes[:, 2:], boxes[:, :2] + 5)
+    return boxes[torch.randperm(len(boxes), generator=random.generator)]
+
+
+def _scores(random: Random, count: int) -> Float[Tensor, " n"]:
+    """Scores with two decimals, so that some are equal."""
+    return (100 * random.uniform(count)).round() / 100
+
+
+@exercise("17.1", seeds=8)
+def nms(answer: Callable, random: Random) -> None:
+    """the same boxes as by a loop over all pairs, equal scores among them"""
+    boxes, limit = _heaps(random, 4, random.integer(4, 7)), random.choice((0.3, 0.45, 0.65))
+    scores = _scores(random, len(boxes))
+    b, s, one = boxes.tolist(), scores.tolist(), [0] * len(boxes)
+    wanted = greedy(b, s, one, limit)[0]
+    faults = {
+        "the least sure boxes won; sort descending": greedy(b, [-x for x in s], one, limit)[0],
+        "the scores played no part; the surest box comes first": greedy(b, [0.0] * len(b), one, limit)[0],
+        "boxes that are gone already suppressed others; only a kept box may": greedy(b, s, one, limit, True)[
+            0
+        ],
+        "the right boxes, in the order of the list; the surest first was asked": sorted(wanted),
+        "the right boxes, the least sure first": wanted[::-1],
+        "nothing was suppressed": greedy(b, s, one, 1.0)[0],
+        "of equal scores the last box of the list won; the first should": _last_of_equals(b, s, one, limit),
+    }
+    where = f"on {len(b)} boxes with the threshold {limit}"
+    _indices(answer(boxes, scores, limit), wanted, where, faults)
+
+
+def _last_of_equals(boxes: list[Box], scores: list[float], labels: list[int], limit: float) -> list[int]:
+    n = len(boxes)
+    return [n - 1 - i for i in greedy(boxes[::-1], scores[::-1], labels[::-1], limit)[0]]
+
+
+def _indices(given: object, wanted: list[int], where: str, faults: dict[str, list[int]]) -> None:
+    """Compare indices, given as a list or a tensor."""
+    if isinstance(given, list | tuple) and all(isinstance(i, int | Tensor) for i in given):
+        given = torch.tensor([int(i) for i in given], dtype=torch.long)
+    if isinstance(given, Tensor) and given.is_floating_point():
+        raise Wrong(f"{where}: floats came out; the indices of the boxes that stay were asked")
+    known = {words: torch.tensor(value) for words, value in faults.items()}
+    if isinstance(given, Tensor) and given.ndim == 1 and not any(
+        torch.equal(given.long(), value) for value in known.values()
+    ):
+        extra, lost = set(given.tolist()) - set(wanted), set(wanted) - set(given.tolist())
+        if lost:
+            raise Wrong(f"{where}: {len(wanted)} boxes should stay; box {min(lost)} is missing")
+        if extra:
+            raise Wrong(f"{where}: {len(wanted)} boxes should stay; box {min(extra)} stayed too")
+    same(given, torch.tensor(wanted), where, known, any_dtype=True)
+
+
+@exercise("17.2", seeds=8)
+def batched(answer: Callable, random: Random) -> None:
+    """the same as a loop over classes, for boxes that stick out of the picture and for huge ones"""
+    boxes = _heaps(random, 4, random.integer(4, 7))
+    labels = random.integers(0, 2, len(boxes)) * 40
+    if random.seed % 2:
+        boxes = boxes - 120  # left of and above the picture
+    if random.seed % 4 == 2:
+        boxes = boxes + 1_500_000.0  # where float32 counts in eighths of a pixel
+    limit, scores = random.choice((0.3, 0.45, 0.65)), _scores(random, len(boxes))
+    b, s, classes = boxes.tolist(), scores.tolist(), labels.tolist()
+    wanted = greedy(b, s, classes, limit)[0]
+    by_class = sorted(wanted, key=lambda i: (classes[i], -s[i]))
+    faults = {
+        "all classes suppressed each other; only boxes of one class may": greedy(b, s, [0] * len(b), limit)[
+            0
+        ],
+        "the right boxes, class after class; the surest first was asked, whatever its class": by_class,
+        "the right boxes, in the order of the list; the surest first was asked": sorted(wanted),
+        "the right boxes, the least sure first": wanted[::-1],
+    }
+    largest = boxes.abs().max().item()
+    where = f"on {len(b)} boxes of three classes (labels 0, 40, 80), coordinates up to {largest:,.0f}"
+    where += " and negative ones" if boxes.min() < 0 else ""
+    try:
+        _indices(answer(boxes, scores, labels, limit), wanted, where, faults)
+    except Wrong as wrong:
+        negative = boxes.min() < 0 and "suppressed each other" not in str(wrong)
+        if (negative or random.seed % 4 == 2) and "stay" in str(wrong):
+            raise Wrong(f"{wrong} (with an offset for each class? think of what it does to such boxes)") from None
+        raise
+
+
+@exercise("17.3", seeds=1)
+def hurts(answer: Callable, random: Random) -> None:
+    """at 0.45 NMS drops the only box of one object and leaves two on the other"""
+    given = answer()
+    if not isinstance(given, tuple | list) or len(given) != 3:
+        raise Wrong("three tensors were asked: boxes, scores, truths")
+    boxes, scores, truths = (torch.as_tensor(part, dtype=torch.float32) for part in given)
+    if boxes.ndim != 2 or boxes.shape[1] != 4 or scores.shape != boxes.shape[:1] or truths.shape != (2, 4):
+        shapes = ", ".join(str(tuple(part.shape)) for part in (boxes, scores, truths))
+        raise Wrong(f"the shapes are {shapes}; (n, 4), (n,), (2, 4) were asked")
+    for name, some in {"boxes": boxes, "truths": truths}.items():
+        if not (some[:, 2:] > some[:, :2]).all():
+            raise Wrong(f"one of the {name} has no area: left, top, right, bottom")
+    if not ((scores > 0) & (scores <= 1)).all() or len(scores.unique()) < len(scores):
+        raise Wrong("the scores should be between 0 and 1 and all different")
+    if iou(*truths.tolist()) > 0.9:
+        raise Wrong("the two truths are nearly the same box: IoU above 0.9")
+    _property(boxes.tolist(), scores.tolist(), truths.tolist())
+
+
+def _property(boxes: list[Box], scores: list[float], truths: list[Box]) -> None:
+    """Each box is about the truth it overlaps most, if by 0.5; one truth is lost, the other found twice."""
+    about = []
+    for box in boxes:
+        fits = [iou(box, truth) for truth in truths]
+        about.append(fits.index(max(fits)) if max(fits) >= 0.5 else None)
+    kept = greedy(boxes, scores, [0] * len(boxes), 0.45)[0]
+    before, after = ([[about[i] for i in some].count(t) for t in (0, 1)] for some in (range(len(boxes)), kept))
+    told = f"truth 0 has {before[0]} boxes before NMS and {after[0]} after, truth 1 {before[1]} and {after[1]}"
+    if 0 in before:
+        raise Wrong(f"{told}; each truth should have a box before, with an IoU of at least 0.5")
+    if 0 not in after:
+        raise Wrong(f"{told}; one of them should end with none")
+    if max(after) < 2:
+        raise Wrong(f"{told}; the other one should end with two")
+
+
+@exercise("17.4", seeds=8)
+def culprit(answer: Callable, random: Random) -> None:
+    """the same culprits as by a loop over all pairs"""
+    boxes, limit = _heaps(random, 4, random.integer(4, 7)), random.choice((0.3, 0.45))
+    scores = random.uniform(len(boxes))
+    b, s, one = boxes.tolist(), scores.tolist(), [0] * len(boxes)
+    kept, by = greedy(b, s, one, limit)
+    closest = [i if i in kept else max(kept, key=lambda j: iou(b[i], b[j])) for i in range(len(b))]
+    faults = {
+        "the closest of the kept boxes is blamed; the surest that overlaps enough did it": torch.tensor(closest),
+        "a box that was gone already is blamed": torch.tensor(greedy(b, s, one, limit, True)[1]),
+        "kept boxes should name themselves, not -1": torch.tensor(
+            [-1 if i in kept else j for i, j in enumerate(by)]
+        ),
+    }
+    given = answer(boxes, scores, limit)
+    given = torch.tensor(given) if isinstance(given, list) else given
+    same(given, torch.tensor(by), f"on {len(b)} boxes with the threshold {limit}", faults, any_dtype=True)
