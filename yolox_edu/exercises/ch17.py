@@ -1,4 +1,4 @@
-"""The checks of chapter 17, non-maximum suppression. The truth is a loop over pairs in Python's own floats."""
+"""The checks of chapter 17, NMS. The truth is a loop over pairs in Python's own floats."""
 
 from __future__ import annotations
 
@@ -23,19 +23,15 @@ def iou(a: Box, b: Box) -> float:
 
 def greedy(
     boxes: list[Box], scores: list[float], labels: list[int], limit: float, dead_suppress: bool = False
-) -> tuple[list[int], list[int]]:
-    """Indices of what stays, best first (of equals the first), and for each box who suppressed it or itself."""
+) -> list[int]:
+    """Indices of what stays, the surest first, of equals the first; `dead_suppress` is a fault."""
     order = sorted(range(len(boxes)), key=lambda i: -scores[i])
-    kept, by = [], list(range(len(boxes)))
+    kept = []
     for place, i in enumerate(order):
         rivals = order[:place] if dead_suppress else kept
-        for j in rivals:
-            if labels[i] == labels[j] and iou(boxes[i], boxes[j]) > limit:
-                by[i] = j
-                break
-        else:
+        if not any(labels[i] == labels[j] and iou(boxes[i], boxes[j]) > limit for j in rivals):
             kept.append(i)
-    return kept, by
+    return kept
 
 
 def _heaps(random: Random, heaps: int, each: int) -> Float[Tensor, "n 4"]:
@@ -57,16 +53,14 @@ def nms(answer: Callable, random: Random) -> None:
     boxes, limit = _heaps(random, 4, random.integer(4, 7)), random.choice((0.3, 0.45, 0.65))
     scores = _scores(random, len(boxes))
     b, s, one = boxes.tolist(), scores.tolist(), [0] * len(boxes)
-    wanted = greedy(b, s, one, limit)[0]
+    wanted = greedy(b, s, one, limit)
     faults = {
-        "the least sure boxes won; sort descending": greedy(b, [-x for x in s], one, limit)[0],
-        "the scores played no part; the surest box comes first": greedy(b, [0.0] * len(b), one, limit)[0],
-        "boxes that are gone already suppressed others; only a kept box may": greedy(b, s, one, limit, True)[
-            0
-        ],
+        "the least sure boxes won; sort descending": greedy(b, [-x for x in s], one, limit),
+        "the scores played no part; the surest box comes first": greedy(b, [0.0] * len(b), one, limit),
+        "boxes that are gone already suppressed others; only a kept box may": greedy(b, s, one, limit, True),
         "the right boxes, in the order of the list; the surest first was asked": sorted(wanted),
         "the right boxes, the least sure first": wanted[::-1],
-        "nothing was suppressed": greedy(b, s, one, 1.0)[0],
+        "nothing was suppressed": greedy(b, s, one, 1.0),
         "of equal scores the last box of the list won; the first should": _last_of_equals(b, s, one, limit),
     }
     where = f"on {len(b)} boxes with the threshold {limit}"
@@ -75,7 +69,7 @@ def nms(answer: Callable, random: Random) -> None:
 
 def _last_of_equals(boxes: list[Box], scores: list[float], labels: list[int], limit: float) -> list[int]:
     n = len(boxes)
-    return [n - 1 - i for i in greedy(boxes[::-1], scores[::-1], labels[::-1], limit)[0]]
+    return [n - 1 - i for i in greedy(boxes[::-1], scores[::-1], labels[::-1], limit)]
 
 
 def _indices(given: object, wanted: list[int], where: str, faults: dict[str, list[int]]) -> None:
@@ -85,8 +79,10 @@ def _indices(given: object, wanted: list[int], where: str, faults: dict[str, lis
     if isinstance(given, Tensor) and given.is_floating_point():
         raise Wrong(f"{where}: floats came out; the indices of the boxes that stay were asked")
     known = {words: torch.tensor(value) for words, value in faults.items()}
-    if isinstance(given, Tensor) and given.ndim == 1 and not any(
-        torch.equal(given.long(), value) for value in known.values()
+    if (
+        isinstance(given, Tensor)
+        and given.ndim == 1
+        and not any(torch.equal(given.long(), value) for value in known.values())
     ):
         extra, lost = set(given.tolist()) - set(wanted), set(wanted) - set(given.tolist())
         if lost:
@@ -107,12 +103,10 @@ def batched(answer: Callable, random: Random) -> None:
         boxes = boxes + 1_500_000.0  # where float32 counts in eighths of a pixel
     limit, scores = random.choice((0.3, 0.45, 0.65)), _scores(random, len(boxes))
     b, s, classes = boxes.tolist(), scores.tolist(), labels.tolist()
-    wanted = greedy(b, s, classes, limit)[0]
+    wanted = greedy(b, s, classes, limit)
     by_class = sorted(wanted, key=lambda i: (classes[i], -s[i]))
     faults = {
-        "all classes suppressed each other; only boxes of one class may": greedy(b, s, [0] * len(b), limit)[
-            0
-        ],
+        "all classes suppressed each other; only boxes of one class may": greedy(b, s, [0] * len(b), limit),
         "the right boxes, class after class; the surest first was asked, whatever its class": by_class,
         "the right boxes, in the order of the list; the surest first was asked": sorted(wanted),
         "the right boxes, the least sure first": wanted[::-1],
@@ -125,7 +119,9 @@ def batched(answer: Callable, random: Random) -> None:
     except Wrong as wrong:
         negative = boxes.min() < 0 and "suppressed each other" not in str(wrong)
         if (negative or random.seed % 4 == 2) and "stay" in str(wrong):
-            raise Wrong(f"{wrong} (with an offset for each class? think of what it does to such boxes)") from None
+            raise Wrong(
+                f"{wrong} (with an offset for each class? think of what it does to such boxes)"
+            ) from None
         raise
 
 
@@ -155,32 +151,16 @@ def _property(boxes: list[Box], scores: list[float], truths: list[Box]) -> None:
     for box in boxes:
         fits = [iou(box, truth) for truth in truths]
         about.append(fits.index(max(fits)) if max(fits) >= 0.5 else None)
-    kept = greedy(boxes, scores, [0] * len(boxes), 0.45)[0]
-    before, after = ([[about[i] for i in some].count(t) for t in (0, 1)] for some in (range(len(boxes)), kept))
-    told = f"truth 0 has {before[0]} boxes before NMS and {after[0]} after, truth 1 {before[1]} and {after[1]}"
+    kept = greedy(boxes, scores, [0] * len(boxes), 0.45)
+    before, after = (
+        [[about[i] for i in some].count(t) for t in (0, 1)] for some in (range(len(boxes)), kept)
+    )
+    told = (
+        f"truth 0 has {before[0]} boxes before NMS and {after[0]} after, truth 1 {before[1]} and {after[1]}"
+    )
     if 0 in before:
         raise Wrong(f"{told}; each truth should have a box before, with an IoU of at least 0.5")
     if 0 not in after:
         raise Wrong(f"{told}; one of them should end with none")
     if max(after) < 2:
         raise Wrong(f"{told}; the other one should end with two")
-
-
-@exercise("17.4", seeds=8)
-def culprit(answer: Callable, random: Random) -> None:
-    """the same culprits as by a loop over all pairs"""
-    boxes, limit = _heaps(random, 4, random.integer(4, 7)), random.choice((0.3, 0.45))
-    scores = random.uniform(len(boxes))
-    b, s, one = boxes.tolist(), scores.tolist(), [0] * len(boxes)
-    kept, by = greedy(b, s, one, limit)
-    closest = [i if i in kept else max(kept, key=lambda j: iou(b[i], b[j])) for i in range(len(b))]
-    faults = {
-        "the closest of the kept boxes is blamed; the surest that overlaps enough did it": torch.tensor(closest),
-        "a box that was gone already is blamed": torch.tensor(greedy(b, s, one, limit, True)[1]),
-        "kept boxes should name themselves, not -1": torch.tensor(
-            [-1 if i in kept else j for i, j in enumerate(by)]
-        ),
-    }
-    given = answer(boxes, scores, limit)
-    given = torch.tensor(given) if isinstance(given, list) else given
-    same(given, torch.tensor(by), f"on {len(b)} boxes with the threshold {limit}", faults, any_dtype=True)

@@ -5,23 +5,29 @@ Explained in chapter 17. A crowd is a street of Crossing with people put on it w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from jaxtyping import Float, Int, UInt8
+from matplotlib.axes import Axes
 from torch import Tensor
+from torchvision.ops import box_iou
 
+from yolox_edu.boxes import decode, nms
 from yolox_edu.data.coco_json import coco_index
 from yolox_edu.data.crossing import Crossing, coco_dict
 from yolox_edu.data.crossing_render import paint
 from yolox_edu.data.crossing_scene import Cast, Scene, Thing, compose
 from yolox_edu.evaluate import coco_figures
-from yolox_edu.viz.svg import STRONG, Drawing, canvas, rect, text
+from yolox_edu.model import YOLOX
+from yolox_edu.viz.svg import STROKE, STRONG, Drawing, canvas, rect, text
 
 SEED = 17  # crowds share no picture with the splits of Crossing
 Found = tuple[Float[Tensor, "m 4"], Float[Tensor, " m"], Int[Tensor, " m"]]  # boxes xyxy, scores, labels
+Way = Callable[..., Any]  # boxes m 4, scores m, labels m, picture i, cells m -> see `judged`
 
 
 def crowd(index: int, size: int = 320, people: int = 18) -> tuple[UInt8[np.ndarray, "h w 3"], dict[str, Any]]:
@@ -63,17 +69,144 @@ def average_precision(found: Sequence[Found], targets: Sequence[dict[str, Any]],
     return 100 * coco_figures(truth, rows, [t["image_id"] for t in targets])[0][0]
 
 
+@torch.inference_mode()
+def look(
+    model: YOLOX, pictures: Sequence[UInt8[np.ndarray, "h w 3"]]
+) -> tuple[Float[Tensor, "n a d"], Float[Tensor, "n a 4"], Float[Tensor, "n a k"]]:
+    """What the network says of square pictures of one size: raw numbers, decoded boxes (xyxy), scores."""
+    images = torch.stack([torch.from_numpy(p).permute(2, 0, 1) for p in pictures])  # n 3 h w
+    raw = torch.cat([model.eval().raw(some.float() / 255) for some in images.split(16)])
+    return raw, *decode(raw, tuple(images.shape[2:]))
+
+
+class Pictures:
+    """Pictures with their truths, and what the network says of each: `raw`, `boxes`, `scores`, `targets`."""
+
+    def __init__(self, model: YOLOX, source: Iterable[tuple[np.ndarray, dict[str, Any]]]):
+        pictures, self.targets = zip(*source)
+        self.size = len(pictures[0])
+        self.raw, self.boxes, self.scores = look(model, pictures)  # n a 5+k, n a 4, n a k
+
+    def overlap(self, i: int) -> Float[Tensor, "a g"]:
+        """IoU of each box of picture i with each truth; 0 where the class is another one."""
+        truth, classes = (torch.from_numpy(self.targets[i][key]) for key in ("boxes", "labels"))
+        return box_iou(self.boxes[i], truth) * (self.scores[i].argmax(dim=1)[:, None] == classes)
+
+    def true_iou(self, i: int) -> Float[Tensor, " a"]:
+        """The best of these for each box."""
+        return self.overlap(i).amax(dim=1)
+
+
+def judged(way: Way, pictures: Pictures, confidence: float = 0.01) -> tuple[float, float]:
+    """COCO AP in per cent, and boxes a picture, of a way to sift what has passed the score.
+
+    `way` is called for each picture with boxes, scores, labels, the picture's number and the cells that they
+    come from. It gives back which stay (indices); or these and new scores; or these, scores and labels.
+    """
+    found = []
+    for i, (boxes, scores) in enumerate(zip(pictures.boxes, pictures.scores)):
+        best, labels = scores.max(dim=1)  # a each
+        cells = torch.where(best >= confidence)[0]  # m
+        boxes, best, labels = boxes[cells], best[cells], labels[cells]
+        kept = way(boxes, best, labels, i, cells)
+        kept = kept if isinstance(kept, tuple) else (kept,)
+        index, best, labels = (*kept, *(best[kept[0]], labels[kept[0]])[len(kept) - 1 :])
+        found.append((boxes[index], best, labels))
+    ap = average_precision(found, pictures.targets, pictures.size)
+    return ap, sum(len(boxes) for boxes, *_ in found) / len(found)
+
+
+def each_class(scheme: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]) -> Way:
+    """A scheme (boxes, scores -> indices, new scores) for the boxes of each class on their own."""
+
+    def way(boxes: Tensor, scores: Tensor, labels: Tensor, *_: Any) -> tuple[Tensor, Tensor]:
+        of = [torch.where(labels == c)[0] for c in labels.unique()]
+        parts = [(i[kept], new) for i in of for kept, new in [scheme(boxes[i], scores[i])]]
+        return tuple(torch.cat(part) for part in zip(*parts))
+
+    return way
+
+
+def fits(
+    pictures: Pictures, confidence: float, iou_threshold: float
+) -> tuple[Float[Tensor, " g"], Float[Tensor, " g"]]:
+    """For each truth that NMS leaves a box: the IoU of that box with it, and the best IoU in the box's heap.
+
+    Found is a truth with a box of its class at IoU 0.5. The heap is every box of the class that passes
+    `confidence` and overlaps the one that stayed by more than the threshold, and that one itself.
+    """
+    stayed, there = [], []
+    for i, (boxes, scores) in enumerate(zip(pictures.boxes, pictures.scores)):
+        kept = nms(boxes[None], scores[None], confidence, iou_threshold)[0]["boxes"]  # m 4
+        close, passes = pictures.overlap(i), scores.amax(dim=1) >= confidence  # a g, a
+        survives = passes & (boxes[:, None] == kept).all(dim=2).any(dim=1)  # a
+        for fit in close.T:  # a
+            mine = (fit * survives).argmax()
+            if survives[mine] and fit[mine] >= 0.5:
+                heap = passes & (box_iou(boxes[mine][None], boxes)[0] > iou_threshold)  # a
+                stayed.append(fit[mine])
+                there.append(fit[heap].max())
+    return torch.stack(stayed), torch.stack(there)
+
+
+def frames(ax: Axes, picture: UInt8[np.ndarray, "h w 3"], boxes: Float[Tensor, "m 4"], title: str) -> None:
+    """Boxes of a picture 320 wide over the lower part of a sharper one."""
+    ax.imshow(picture, extent=(0, 320, 320, 0))
+    left, top, right, bottom = boxes.T
+    x, y = torch.stack((left, right, right, left, left)), torch.stack((top, top, bottom, bottom, top))
+    ax.plot(x, y, color="black", lw=2.0 if len(boxes) < 50 else 0)
+    ax.plot(x, y, color="#FFE800", lw=1.2 if len(boxes) < 50 else 0.9)
+    ax.set(title=title, xlim=(0, 320), ylim=(320, 95))
+    ax.axis("off")
+
+
+def curves(values: Mapping[str, Sequence[float]], at: Sequence[int], xlabel: str, ylabel: str) -> None:
+    """One line for each name over a logarithmic axis with the places named."""
+    _, ax = plt.subplots(figsize=(6.2, 2.6))
+    for (name, line), mark in zip(values.items(), "os^"):
+        ax.plot(at, line, f"{mark}-", label=name)
+    ax.set_xscale("log", base=2)
+    ax.set(xlabel=xlabel, ylabel=ylabel, xticks=at, xticklabels=[f"{x:,}" for x in at])
+    ax.legend()
+
+
+def thresholds(by_score: Mapping[float, tuple], by_iou: Mapping[float, tuple]) -> None:
+    """AP and boxes a picture against the score threshold (left) and the IoU of NMS (right)."""
+    _, axes = plt.subplots(2, 2, figsize=(7.6, 4), sharex="col", sharey="row")
+    for column, curve, xlabel, marks in (
+        (axes[:, 0], by_score, "score from (NMS IoU 0.65)", {0.25: "demo", 0.01: "AP"}),
+        (axes[:, 1], by_iou, "NMS IoU (score from 0.01)", {0.45: "demo", 0.65: "AP"}),
+    ):
+        for ax, values in zip(column, zip(*curve.values())):
+            ax.plot(list(curve), values, "o-")
+            for x, word in marks.items():
+                ax.axvline(x, color="black", lw=0.8, ls=":")
+                if ax is column[0]:
+                    ax.text(x, 3, f" {word}")
+        column[1].set_xlabel(xlabel)
+    axes[0, 0].set(ylabel="AP", ylim=(0, 80))
+    ticks = (3, 10, 30, 100)
+    axes[1, 0].set(ylabel="boxes a picture", yscale="log", yticks=ticks, yticklabels=ticks)
+    axes[1, 0].minorticks_off()
+    at = (0.001, 0.01, 0.1, 0.25, 0.9)
+    axes[1, 0].set(xscale="log", xticks=at, xticklabels=at)
+    axes[1, 0].tick_params(axis="x", which="minor", bottom=False)
+
+
 def board(
-    boxes: dict[str, tuple[int, int, int, int]],
-    scores: dict[str, float],
-    kept: Sequence[str] = (),
-    dropped: Sequence[str] = (),
-    gone: Sequence[str] = (),
+    boxes: Float[Tensor, "n 4"],
+    scores: Float[Tensor, " n"],
+    kept: Sequence[int] = (),
+    dropped: Sequence[int] = (),
+    gone: Sequence[int] = (),
     title: str = "",
-    side: int = 17,
+    side: int = 14,
 ) -> Drawing:
-    """Boxes with letters on squared paper: kept filled and strong, dropped now dashed, gone before absent."""
-    wide, high = (max(box[i] for box in boxes.values()) + 1 for i in (2, 3))
+    """Boxes A, B, C … on squared paper: kept filled and strong, dropped now dashed, gone before absent.
+
+    While nothing is kept, scores stand below.
+    """
+    wide, high = (int(boxes[:, i].max()) + 1 for i in (2, 3))
     top = 24 if title else 0
     lines = [f"M{side * i} {top}V{top + side * high}" for i in range(wide + 1)]
     lines += [f"M0 {top + side * i}H{side * wide}" for i in range(high + 1)]
@@ -81,30 +214,44 @@ def board(
     body.append(
         f'<path d="{"".join(lines)}" stroke="currentColor" stroke-width="0.5" opacity="0.3" fill="none"/>'
     )
-    for name, (left, up, right, down) in boxes.items():
-        if name in gone:
+    for i, (left, up, right, down) in enumerate(boxes.int().tolist()):
+        if i in gone:
             continue
-        colour = "blue" if name in kept else "orange" if name in dropped else None
-        dashes = ' stroke-dasharray="5 4"' if name in dropped else ""
-        width = STRONG if name in kept else 1.25
+        colour = "blue" if i in kept else "orange" if i in dropped else None
+        dashes = ' stroke-dasharray="5 4"' if i in dropped else ""
+        width = STRONG if i in kept else STROKE
         place = (side * left, top + side * up, side * (right - left), side * (down - up))
         body.append(rect(*place, colour, dashes, width=width, tint=0.25))
-        body.append(text(side * (left + 0.5), top + side * (up + 0.5), name, bold=True))
-    alt = f"{title}: " if title else ""
-    alt += _names("kept", kept) + _names("dropped now", dropped) + _names("dropped before", gone)
-    waiting = [n for n in boxes if n not in (*kept, *dropped, *gone)]
-    return canvas(body, side * wide + 2, top + side * high + 2, alt + _names("waiting", waiting), "img")
+        body.append(text(side * (left + 0.5), top + side * (up + 0.5), _letter(i), bold=True))
+    said = [f"{_letter(i)} {score:.2f}" for i, score in enumerate(scores.tolist())]
+    foot = 0 if title else 44
+    for i in range(0, len(said) if foot else 0, 3):
+        body.append(
+            text(
+                0,
+                side * high + 14 + 20 * (i // 3),
+                "scores: " * (not i) + ", ".join(said[i : i + 3]),
+                "start",
+            )
+        )
+    alt = f"{title}. " if title else f"Boxes with scores {', '.join(said)}. "
+    alt += _names("Kept", kept) + _names("Dropped now", dropped) + _names("Gone", gone)
+    return canvas(body, side * wide + 2, top + side * high + 2 + foot, alt.strip())
 
 
-def _names(what: str, names: Sequence[str]) -> str:
-    """ "kept A, D. " or nothing."""
-    return f"{what} {', '.join(names)}. " if names else ""
+def _letter(i: int) -> str:
+    return "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[i]
+
+
+def _names(what: str, which: Sequence[int]) -> str:
+    """ "Kept A, D. " or nothing."""
+    return f"{what} {', '.join(map(_letter, which))}. " if which else ""
 
 
 def heaps(
     side: int, random: torch.Generator, classes: int = 80, count: int = 40, each: int = 10
 ) -> tuple[Float[Tensor, "n 4"], Float[Tensor, " n"], Int[Tensor, " n"]]:
-    """`count` heaps of `each` similar boxes of one class, 8 to 32 pixels large, in a picture of `side` pixels."""
+    """`count` heaps of `each` similar boxes of one class, 8 to 32 pixels large, in a picture `side` wide."""
     centre = 32 + (side - 64) * torch.rand(count, 2, generator=random)
     size = 8 + 24 * torch.rand(count, 2, generator=random)
     centre, size = (t.repeat_interleave(each, 0) for t in (centre, size))  # n 2 each

@@ -26,19 +26,20 @@ NAME = "play-17-sift"
 MATCH = 0.5  # IoU with a ground truth from which a box is about it
 KINDS = {  # key: (words, colour, dashes)
     "right": ("right", PALETTE["blue"], ""),
-    "again": ("one more on an object that is found", PALETTE["vermilion"], "4 1.5"),
-    "wrong": ("on nothing", PALETTE["purple"], "1.5 1.5"),
+    "again": ("again on a found object", PALETTE["vermilion"], "4 1.5"),
+    "wrong": ("fits no object", PALETTE["purple"], "1.5 1.5"),
     "missed": ("missed object", "#000", "5 2 1 2"),
     "gone": ("suppressed", PALETTE["yellow"], ""),
 }
 STYLE = f"""<style>
 #{NAME} .sifted {{display: flex; flex-wrap: wrap; gap: .5rem 1.2rem; align-items: flex-start}}
 #{NAME} .sifted > * {{flex: 1 1 15rem; min-width: 0}}
-#{NAME} .sifted > :first-child {{flex: 2 1 22rem}}
+#{NAME} .sifted > :first-child {{flex: 2 1 25rem}}
 #{NAME} .sifted > div > svg {{display: block; width: 100%; height: auto}}
 #{NAME} form {{margin-bottom: .6rem}}
-#{NAME} .play-row > label, #{NAME} legend {{min-width: 5.5em}}
-#{NAME} input[type="range"] {{flex-basis: 7em; width: 7em}}
+#{NAME} .play-row > label, #{NAME} legend {{min-width: 4.6em}}
+#{NAME} .play-slide {{flex-basis: 10em}}
+#{NAME} input[type="range"] {{flex-basis: 5em; width: 5em}}
 #{NAME} output {{min-width: 4ch; text-align: right}}
 #{NAME} ul {{list-style: none; margin: .3rem 0; padding: 0; line-height: 1.6}}
 #{NAME} li {{margin: 0; padding: 0; display: flex; align-items: center; gap: .6em}}
@@ -67,14 +68,16 @@ def sift(
     iou_threshold: float,
     every_class: bool = False,
 ) -> Sifted:
-    """NMS by torchvision on float64 `xyxy` boxes, and what each survivor is; the surest take their truth first."""
+    """NMS by torchvision on float64 `xyxy` boxes, and what each survivor is; the surest choose first."""
     alive = torch.where(scores >= confidence)[0]
     heap = torch.zeros_like(labels) if every_class else labels
     kept = alive[batched_nms(boxes[alive], scores[alive], heap[alive], iou_threshold)].tolist()
     overlap = box_iou(boxes, truths) * (labels[:, None] == classes)  # a g
     free, right, again, wrong = set(range(len(truths))), [], [], []
     for i in kept:
-        near = [j for j in overlap[i].argsort(descending=True, stable=True).tolist() if overlap[i, j] >= MATCH]
+        near = [
+            j for j in overlap[i].argsort(descending=True, stable=True).tolist() if overlap[i, j] >= MATCH
+        ]
         mine = next((j for j in near if j in free), None)
         (right if mine is not None else again if near else wrong).append(i)
         free.discard(mine)
@@ -88,12 +91,14 @@ def sifted(
     scores: Float[Tensor, "a k"],
     target: dict[str, np.ndarray],
     side: int = 320,
+    top: int = 0,
     confidence: float = 0.25,
     iou_threshold: float = 0.45,
 ) -> Figure:
     """The figure: a square picture, decoded boxes (`xyxy`, of a picture `side` wide) and scores, the truths.
 
-    Boxes below a score of 0.01 are left out. Tenths of a pixel and ten-thousandths of a score are kept.
+    `top` rows of it are not shown. Boxes below a score of 0.01 are left out; tenths of a pixel and
+    ten-thousandths of a score are kept.
     """
     best, labels = scores.max(dim=1)
     some = best >= 0.01
@@ -110,7 +115,7 @@ def sifted(
     start = sift(*tensors(data), confidence, iou_threshold)
     says = sentence(start, data, confidence, iou_threshold)
     html = (
-        f'{STYLE}<div class="sifted"><div>{_svg(picture, data, start, side)}</div>'
+        f'{STYLE}<div class="sifted"><div>{_svg(picture, data, start, side, top)}</div>'
         f"<div>{_controls(confidence, iou_threshold)}{_legend(start)}"
         f'<p class="play-says" aria-live="polite">{says}</p></div></div>'
         f'<script type="application/json" data-is="boxes">{json.dumps(data, separators=(",", ":"))}</script>'
@@ -133,12 +138,13 @@ def sentence(found: Sifted, data: dict, confidence: float, iou_threshold: float)
     """What is seen, in words; the script writes the same."""
     stay = len(found.right) + len(found.again) + len(found.wrong)
     return (
-        f"Of {data['all']:,} boxes {stay + len(found.gone)} have a score of {confidence:.2f} or more; NMS at IoU "
-        f"{iou_threshold:.2f} leaves {stay}. {len(found.right)} of {len(data['classes'])} objects are found."
+        f"Of {data['all']:,} boxes {stay + len(found.gone)} have a score of {confidence:.2f} or more; "
+        f"NMS at IoU {iou_threshold:.2f} leaves {stay}. "
+        f"{len(found.right)} of {len(data['classes'])} objects are found."
     )
 
 
-def _svg(picture: np.ndarray, data: dict, found: Sifted, side: int) -> str:
+def _svg(picture: np.ndarray, data: dict, found: Sifted, side: int, top: int) -> str:
     """The picture and one path for each kind of box, on a white one that makes it stand out."""
     file = io.BytesIO()
     Image.fromarray(picture).save(file, "JPEG", quality=72)
@@ -152,12 +158,12 @@ def _svg(picture: np.ndarray, data: dict, found: Sifted, side: int) -> str:
             look = f'stroke="{colour}" stroke-width=".6" opacity=".7"'
             paths.append(f'<path data-kind="{kind}" d="{way}" {look}/>')
             continue
-        paths.append(f'<path data-kind="{kind}" d="{way}" stroke="#fff" stroke-width="2.6" opacity=".85"/>')
+        paths.append(f'<path data-kind="{kind}" d="{way}" stroke="#fff" stroke-width="2.4" opacity=".85"/>')
         dash = f' stroke-dasharray="{dashes}"' if dashes else ""
-        paths.append(f'<path data-kind="{kind}" d="{way}" stroke="{colour}" stroke-width="1.6"{dash}/>')
+        paths.append(f'<path data-kind="{kind}" d="{way}" stroke="{colour}" stroke-width="1.5"{dash}/>')
     return (
-        f'<svg viewBox="0 0 {side} {side}" role="img" aria-label="A crowded street with boxes; the numbers '
-        f'stand beside it"><image width="{side}" height="{side}" href="data:image/jpeg;base64,{jpeg}"/>'
+        f'<svg viewBox="0 {top} {side} {side - top}" role="img" aria-label="A crowded street with boxes; '
+        f'the numbers stand beside it"><image width="{side}" height="{side}" href="data:image/jpeg;base64,{jpeg}"/>'
         f'<g fill="none">{"".join(paths)}</g></svg>'
     )
 
@@ -170,9 +176,10 @@ def outline(boxes: Float[Tensor, "m 4"]) -> str:
 def _controls(confidence: float, iou_threshold: float) -> str:
     """Two sliders, and whether the classes suppress each other."""
     rows = "".join(
-        f'<div class="play-row"><label for="{NAME}-{key}">{words}</label><input type="range" '
-        f'id="{NAME}-{key}" data-of="{key}" min="{low}" max="{high}" step="0.01" value="{value}">'
-        f'<output for="{NAME}-{key}">{value:.2f}</output></div>'
+        f'<div class="play-row"><label for="{NAME}-{key}">{words}</label><div class="play-slide"><input '
+        f'type="range" id="{NAME}-{key}" data-of="{key}" min="{low}" max="{high}" step="0.01" '
+        f'value="{value}">'
+        f'<output for="{NAME}-{key}">{value:.2f}</output></div></div>'
         for key, words, low, high, value in (
             ("confidence", "score from", 0.01, 0.95, confidence),
             ("iou", "NMS IoU", 0, 1, iou_threshold),
@@ -187,7 +194,8 @@ def _controls(confidence: float, iou_threshold: float) -> str:
         f'<div class="play-row"><label for="{NAME}-gone">show suppressed</label>'
         f'<input type="checkbox" id="{NAME}-gone" data-of="gone" checked></div>'
     )
-    return f'<form autocomplete="off" hidden>{rows}<fieldset><legend>NMS</legend>{radios}</fieldset>{hide}</form>'
+    heaps = f"<fieldset><legend>NMS</legend>{radios}</fieldset>"
+    return f'<form autocomplete="off" hidden>{rows}{heaps}{hide}</form>'
 
 
 def _legend(found: Sifted) -> str:
