@@ -26,7 +26,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 HARD = {"torch", "torchvision", "numpy", "pillow", "jaxtyping", "safetensors"}
 # Big or optional: never loaded by `import yolox_edu`, and the only things that a function may import.
 OPTIONAL = {"cv2", "pycocotools", "matplotlib", "ipywidgets", "tqdm", "tensorboard"}
-OPTIONAL |= {"torch.utils.tensorboard"}
+OPTIONAL |= {"torch.utils.tensorboard", "requests"}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
 

@@ -1,4 +1,4 @@
-"""`python -m yolox_edu data`: write Crossing; look at, check any set. Explained in chapters 16 and 21."""
+"""`python -m yolox_edu data`: write Crossing, fetch COCO; look at, check any set. Chapters 16, 19 and 21."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from yolox_edu.data.findings import has_errors, report, to_json
 EPILOG = """\
 examples:
   python -m yolox_edu data crossing data/crossing --count 500          pictures and COCO annotations
+  python -m yolox_edu data coco data/coco --pictures 50 --classes person dog     a taste of COCO
+  python -m yolox_edu data coco data/coco                              annotations and val2017: 1.1 GB
   python -m yolox_edu data sheet crossing --out sheet.png              the first pictures with their boxes
   python -m yolox_edu data sheet my-pictures --split train --first 40 --out sheet.png
   python -m yolox_edu data check my-pictures                           names what is wrong with a set
@@ -38,6 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     write.add_argument("--workers", type=positive, default=1, help="processes that draw")
 
+    _add_coco(actions.add_parser("coco", help="fetch COCO 2017, or a few pictures of it", **same))
+
     sheet = actions.add_parser("sheet", help="a contact sheet: pictures with their boxes", **same)
     sheet.add_argument(
         "data", metavar="crossing|DIR", help="the drawn crossing, or a folder in COCO's layout"
@@ -60,9 +64,51 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     look.add_argument("--json", type=Path, metavar="FILE", help="also write the findings as JSON")
 
 
+def _add_coco(fetch: argparse.ArgumentParser) -> None:
+    """The options of `data coco`."""
+    fetch.add_argument("folder", type=Path, metavar="DIR", help="where to put it; goes on where it stopped")
+    what = fetch.add_mutually_exclusive_group()
+    what.add_argument(
+        "--parts",
+        nargs="+",
+        choices=("annotations", "val2017", "train2017"),
+        default=["annotations", "val2017"],
+        metavar="PART",
+        help="annotations (0.25 GB), val2017 (0.8 GB), train2017 (19 GB) (default: the first two)",
+    )
+    what.add_argument(
+        "--pictures", type=positive, metavar="N", help="the annotations and only N single pictures"
+    )
+    fetch.add_argument("--split", choices=("val2017", "train2017"), default="val2017", help="of these")
+    fetch.add_argument(
+        "--classes", nargs="+", default=[], metavar="CLASS", help="that show one of these; others' boxes go"
+    )
+    fetch.add_argument("--seed", type=int, default=0, help="another seed takes other pictures")
+    fetch.add_argument("--mirror", metavar="URL", help="another server with COCO's files under COCO's paths")
+    fetch.add_argument("--keep", action="store_true", help="do not delete an archive once it is unpacked")
+
+
 def main(arguments: argparse.Namespace) -> int:
     """Run the sub-command that was asked for."""
-    return {"crossing": _write, "sheet": _sheet, "check": _check}[arguments.action](arguments)
+    actions = {"crossing": _write, "coco": _fetch, "sheet": _sheet, "check": _check}
+    return actions[arguments.action](arguments)
+
+
+def _fetch(arguments: argparse.Namespace) -> int:
+    from yolox_edu.data.coco_fetch import fetch_coco  # needs requests
+    from yolox_edu.data.coco_pictures import fetch_pictures
+
+    folder, mirror = arguments.folder, arguments.mirror
+    if arguments.pictures is None:
+        if arguments.classes:
+            raise ValueError("--classes: an archive holds all of them; say how many pictures with --pictures")
+        for part in arguments.parts:
+            print(f"there: {fetch_coco(folder, part, mirror=mirror, keep=arguments.keep)}", flush=True)
+        return 0
+    split, classes = arguments.split, arguments.classes
+    name = fetch_pictures(folder, split, arguments.pictures, classes, arguments.seed, mirror=mirror)
+    print(f"{arguments.pictures} pictures in {folder / name}; use them with --data {folder} --split {name}")
+    return 0
 
 
 def _write(arguments: argparse.Namespace) -> int:
