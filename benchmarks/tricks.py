@@ -36,6 +36,7 @@ from yolox_edu.evaluate import evaluate
 from yolox_edu.logs import read_log
 from yolox_edu.losses import losses
 from yolox_edu.measured import FOLDER, keep
+from yolox_edu.optim import EMA
 from yolox_edu.recipe import Recipe
 from yolox_edu.train import NotFinite, Trainer, prepare
 from yolox_edu.weights import load
@@ -62,7 +63,7 @@ RECIPE: dict[str, dict[str, Any]] = {
     "from random weights": {"start": False},
     "Muon": {"optimizer": "muon", "lr": 0.16, "momentum": 0.95, "weight_decay": 0.01},
 }
-RATES, BATCHES = (0.003, 0.01, 0.03, 0.1), (4, 8, 16, 32)
+RATES, BATCHES = (0.003, 0.01, 0.03, 0.1, 0.3), (4, 8, 16, 32)
 GRID = {
     f"{b} {rate}": {**CALM, "batch": b, "lr": rate * 64 / b, "steps": 50} for b in BATCHES for rate in RATES
 }
@@ -75,7 +76,7 @@ CURVES: dict[str, dict[str, Any]] = {
     "zero_grad forgotten": {**CALM, "keep_gradients": True},
     "labels shifted": {**CALM, "shift": "labels"},
     "boxes of another picture": {**CALM, "shift": "boxes"},
-    "overfitting": {**CALM, "pictures": 16},
+    "overfitting": {**CALM, "pictures": 4},
     "wrong statistics": {**CALM, "statistics": False},
 }
 SPEEDS = [
@@ -173,6 +174,7 @@ def trainer(data: tuple, seed: int, steps: int = STEPS, watch: int = 0, **change
             group["weight_decay"] = recipe.weight_decay
     if extra["contiguous"]:
         run.model.to(memory_format=torch.contiguous_format)
+        run.ema = EMA(run.model, recipe.ema, recipe.ema_ramp)  # the old one follows tensors that are gone
         run.model.register_forward_pre_hook(lambda _, args: (args[0].contiguous(), *args[1:]))
     return run
 

@@ -13,13 +13,15 @@ from matplotlib.figure import Figure
 from yolox_edu.viz.svg import PALETTE, Drawing, canvas, number, text
 
 Row = Mapping[str, Any]
-BATCHES, RATES = (4, 8, 16, 32), (0.003, 0.01, 0.03, 0.1)
+EARLY = ("zero_grad forgotten", "rate stuck in the warm-up", "wrong statistics")  # exercise 15.4
+BATCHES, RATES = (4, 8, 16, 32), (0.003, 0.01, 0.03, 0.1, 0.3)
 
 #: name of the disease: what one sees, and what mends it
 DISEASES = {
     "healthy": ("both losses fall together, and the weights are worth something at the end", "let it run"),
     "rate too high": (
-        "the loss falls a little and then stays far above where a healthy run would be",
+        "the loss falls, but soon hangs above a healthy run; the unseen loss starts far off the scale, for "
+        "batch norm's averages cannot follow such steps",
         "divide the rate by ten, and look at the rule for the batch size",
     ),
     "rate far too high": (
@@ -27,20 +29,22 @@ DISEASES = {
         "lower the rate; if it still happens, look at the boxes of the pictures that the message names",
     ),
     "no warm-up": (
-        "the first steps throw the weights far away: the loss jumps up before it comes down, slowly",
-        "let the rate rise over the first steps",
+        "the unseen loss jumps about for the first third of the run, then recovers and is as good as any: "
+        "a fever that passes, here four times our rate from the first step on",
+        "let the rate rise over the first steps, or wait; with a long run ahead of you do not wait",
     ),
     "rate stuck in the warm-up": (
         "both losses hardly move, smoothly and in step: too smoothly for a run that learns",
         "print the rate at each step; somebody counts epochs where steps are meant",
     ),
     "zero_grad forgotten": (
-        "the loss falls for a few steps and then rises: every step still walks along all old gradients",
+        "the training loss falls once and then climbs, the unseen loss leaves the picture, and the run ends "
+        "without a number: every step still walks along all old gradients",
         "optimizer.zero_grad() after each step",
     ),
     "labels shifted": (
-        "both curves look well, for the loss of unseen streets is computed with the same wrong labels; "
-        "only the AP, judged with the right names, is near nothing",
+        "training is as well as in a healthy run, for wrong names are as easy to learn as right ones; only "
+        "the unseen streets, read with the right names, stop improving halfway, and AP is near nothing",
         "draw a batch with its names as the network gets it; translate ids once, where files are read",
     ),
     "boxes of another picture": (
@@ -48,7 +52,7 @@ DISEASES = {
         "draw a batch with its boxes: picture and target are out of step",
     ),
     "overfitting": (
-        "the training loss goes on falling while that of unseen streets turns and rises",
+        "the training loss falls below that of any healthy run, and the unseen loss lags ever further behind",
         "more pictures, stronger augmentation, or stop at the turn",
     ),
     "wrong statistics": (
@@ -63,11 +67,19 @@ def rows_of(rows: Sequence[Row], part: str, name: str | None = None) -> list[Row
     return [r for r in rows if r["part"] == part and name in (None, r["name"])]
 
 
+#: recipes that are another's run, judged by its raw weights (True) or by their average
+SAME_RUN = {
+    "no EMA": ("full", True),
+    "no cosine, no EMA": ("no cosine", True),
+    "plain": ("plain", True),
+    "plain, but EMA": ("plain", False),
+}
+
+
 def values(rows: Sequence[Row], name: str, key: str) -> list[float]:
-    """One number for each seed of a recipe: "no EMA" is the full recipe's raw weights, and so on."""
-    raw = {"no EMA": "full", "no cosine, no EMA": "no cosine", "plain": "plain"}
-    key = key + "_raw" if name in raw else key
-    return [r[key] for r in rows_of(rows, "recipe", raw.get(name, name))]
+    """One number for each seed. The average changes no step: one run serves with and without it."""
+    run, raw = SAME_RUN.get(name, (name, False))
+    return [r[key + "_raw" * raw] for r in rows_of(rows, "recipe", run)]
 
 
 def worth(figure: Figure, rows: Sequence[Row], names: Sequence[str]) -> None:
@@ -146,17 +158,16 @@ def says(row: Row, name: str, run: int, diagnosis: str) -> str:
     sign, mend = DISEASES[name]
     if diagnosis not in DISEASES:
         unseen = row["unseen_every_5"]
-        fell = (
-            f"the unseen loss from {unseen[0]:.1f} to {unseen[-1]:.1f}"
-            if unseen
-            else "there is no unseen loss"
-        )
-        return (
-            f"Run {run}: the training loss goes from {row['train'][0]:.1f} to {row['train'][-1]:.1f}, {fell}."
-        )
+        fell = f"the unseen loss from {_said(unseen[0])} to {_said(unseen[-1])}" if unseen else "nothing else"
+        start, end = _said(row["train"][0]), _said(row["train"][-1])
+        return f"Run {run}: the training loss goes from {start} to {end}, {fell}."
     if diagnosis == name:
         return f"Yes, run {run}: {name}. {sign[0].upper()}{sign[1:]}. Mend: {mend}."
     return f"No, run {run} is something else. With “{diagnosis}”, {DISEASES[diagnosis][0]}."
+
+
+def _said(loss: float) -> str:
+    return f"{loss:.1f}" if loss < 1000 else "far beyond 1,000"
 
 
 def _y(loss: float) -> float:
