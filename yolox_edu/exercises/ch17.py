@@ -76,6 +76,8 @@ def _indices(given: object, wanted: list[int], where: str, faults: dict[str, lis
     """Compare indices, given as a list or a tensor."""
     if isinstance(given, list | tuple) and all(isinstance(i, int | Tensor) for i in given):
         given = torch.tensor([int(i) for i in given], dtype=torch.long)
+    if isinstance(given, Tensor) and given.dtype == torch.bool:
+        raise Wrong(f"{where}: a mask came out; the indices of the boxes that stay were asked")
     if isinstance(given, Tensor) and given.is_floating_point():
         raise Wrong(f"{where}: floats came out; the indices of the boxes that stay were asked")
     known = {words: torch.tensor(value) for words, value in faults.items()}

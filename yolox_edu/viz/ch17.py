@@ -14,7 +14,8 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from matplotlib.axes import Axes
 from torch import Tensor
-from torchvision.ops import box_iou
+from torchvision.ops import batched_nms, box_iou
+from torchvision.ops import nms as flat_nms
 
 from yolox_edu.boxes import decode, nms
 from yolox_edu.data.coco_json import coco_index
@@ -96,6 +97,15 @@ class Pictures:
         """The best of these for each box."""
         return self.overlap(i).amax(dim=1)
 
+    def pairs(self) -> Float[Tensor, " m"]:
+        """IoU of each two truths that share picture and class."""
+        out = []
+        for t in self.targets:
+            truth, classes = torch.from_numpy(t["boxes"]), torch.from_numpy(t["labels"])
+            two = (classes[:, None] == classes).triu(1)  # g g
+            out.append(box_iou(truth, truth)[two])
+        return torch.cat(out)
+
 
 def judged(way: Way, pictures: Pictures, confidence: float = 0.01) -> tuple[float, float]:
     """COCO AP in per cent, and boxes a picture, of a way to sift what has passed the score.
@@ -125,6 +135,23 @@ def each_class(scheme: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]) -> Way
         return tuple(torch.cat(part) for part in zip(*parts))
 
     return way
+
+
+def several(pictures: Pictures, iou_threshold: float, confidence: float = 0.01) -> Way:
+    """NMS where every class of a cell that passes `confidence` is a box of its own."""
+
+    def way(boxes: Tensor, scores: Tensor, labels: Tensor, i: int, cells: Tensor) -> tuple[Tensor, ...]:
+        row, label = torch.where(pictures.scores[i, cells] >= confidence)  # m each
+        score = pictures.scores[i, cells][row, label]  # m
+        kept = batched_nms(boxes[row], score, label, iou_threshold)
+        return row[kept], score[kept], label[kept]
+
+    return way
+
+
+def flat(iou_threshold: float) -> Way:
+    """NMS over all classes together."""
+    return lambda boxes, scores, *_: flat_nms(boxes, scores, iou_threshold)
 
 
 def fits(

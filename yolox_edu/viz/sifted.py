@@ -163,7 +163,8 @@ def _svg(picture: np.ndarray, data: dict, found: Sifted, side: int, top: int) ->
         paths.append(f'<path data-kind="{kind}" d="{way}" stroke="{colour}" stroke-width="1.5"{dash}/>')
     return (
         f'<svg viewBox="0 {top} {side} {side - top}" role="img" aria-label="A crowded street with boxes; '
-        f'the numbers stand beside it"><image width="{side}" height="{side}" href="data:image/jpeg;base64,{jpeg}"/>'
+        f'the numbers stand beside it"><image width="{side}" height="{side}" '
+        f'href="data:image/jpeg;base64,{jpeg}"/>'
         f'<g fill="none">{"".join(paths)}</g></svg>'
     )
 
