@@ -43,7 +43,7 @@ TEXT = ROOT / "_build" / "text"
 DATA_URL = re.compile(r"data:image/[\w+.-]+;base64,[A-Za-z0-9+/=\s]+")
 
 
-def execute(path: Path, timeout: int = 600) -> NotebookNode:
+def execute(path: Path, timeout: int = 1800) -> NotebookNode:
     """A chapter with the outputs that it gives here and now, run in its own folder; writes nothing."""
     nb = read(path)
     client = NotebookClient(
@@ -53,7 +53,7 @@ def execute(path: Path, timeout: int = 600) -> NotebookNode:
     return nb
 
 
-def run(path: Path, timeout: int = 600) -> None:
+def run(path: Path, timeout: int = 1800) -> None:
     """Execute a chapter and write it back with fresh outputs."""
     write(path, execute(path, timeout))
 
