@@ -11,7 +11,7 @@ import torch
 from safetensors import safe_open
 
 import yolox_edu
-from yolox_edu import weights
+from yolox_edu import official, weights
 from yolox_edu.data.coco_names import COCO_IDS, COCO_NAMES
 from yolox_edu.weights import WeightsError, load, load_for_finetune, load_official, save, save_official
 
@@ -56,7 +56,7 @@ def test_presets_are_recognised(name, tmp_path):
         with torch.device("meta"):
             state = yolox_edu.build(name, 7).state_dict()
         state = {weights.official_name(key): tensor for key, tensor in state.items()}
-        assert weights._recognise(tmp_path, state) == (yolox_edu.PRESETS[name], 7)
+        assert official._recognise(tmp_path, state) == (yolox_edu.PRESETS[name], 7)
         return
     save_official(yolox_edu.build(name, 7), tmp_path / "w.pth")
     loaded = load_official(tmp_path / "w.pth")

@@ -17,7 +17,8 @@ def add_weights(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--weights",
         default="crossing",
-        help="weights that come with the package (by name), a file of ours, or an official YOLOX .pth",
+        help="a name (crossing comes with the package; yolox-nano, -tiny, -s, -m, -l and -x, the official "
+        "ones for COCO, are fetched at the first time), a file of ours, or an official YOLOX .pth",
     )
     parser.add_argument(
         "--legacy",

@@ -12,7 +12,6 @@ Proxies are those of the environment (HTTPS_PROXY, NO_PROXY), certificates are a
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import random
 import sys
 import time
@@ -23,10 +22,10 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
-from yolox_edu.partfile import FetchError, Part, Remote, require_space
+from yolox_edu.partfile import FetchError, Part, Remote, digest, require_space
 from yolox_edu.transfer import Again, Session, transfer
 
-__all__ = ["FetchError", "Offline", "Patience", "Remote", "alone", "fetch", "require_space"]
+__all__ = ["FetchError", "Offline", "Patience", "Remote", "alone", "digest", "fetch", "require_space"]
 STEP = 1 << 20  # a try that brought less does not count as progress
 Check = Callable[[Path], str | None]  # what is wrong with a file, in words, or None
 
@@ -99,13 +98,6 @@ def _wrong(remote: Remote, path: Path, check: Check | None) -> str | None:
         if (wanted := getattr(remote, name)) and (found := digest(path, name)) != wanted.lower():
             return f"its {name} is {found} instead of {wanted}"
     return check(path) if check else None
-
-
-def digest(path: Path, name: str = "sha256") -> str:
-    """The checksum of a file, in hex."""
-    with path.open("rb") as file:
-        # not for secrecy: says so, since some machines refuse md5 otherwise
-        return hashlib.file_digest(file, lambda: hashlib.new(name, usedforsecurity=False)).hexdigest()
 
 
 def _download(

@@ -1,4 +1,4 @@
-"""The unfinished file, its note, and the room for it on the disk. Explained in chapter 19.
+"""The unfinished file, its note, its sum, and the room for it on the disk. Explained in chapter 19.
 
 What came so far of `FILE` lies in `FILE.part`; `FILE.part.json` says of which file it is the beginning.
 """
@@ -6,6 +6,7 @@ What came so far of `FILE` lies in `FILE.part`; `FILE.part.json` says of which f
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import shutil
 from dataclasses import dataclass
@@ -78,3 +79,10 @@ def require_space(folder: Path, need: int) -> None:
             f"{folder}: {(need + SPARE) / 1e9:,.2f} GB are needed, but {free / 1e9:,.2f} GB are free on the "
             "disk. Make room, or give a folder on another disk; what came so far is kept"
         )
+
+
+def digest(path: Path, name: str = "sha256") -> str:
+    """The checksum of a file, in hex. Chapter 19."""
+    with path.open("rb") as file:
+        # not for secrecy: says so, since some machines refuse md5 otherwise
+        return hashlib.file_digest(file, lambda: hashlib.new(name, usedforsecurity=False)).hexdigest()
