@@ -1,5 +1,6 @@
 """What chapter 17 shows is what the package computes, also where JavaScript runs NMS."""
 
+import json
 import random
 import re
 import shutil
@@ -22,15 +23,13 @@ def scene():
     """The chapter's crowd: target, boxes, scores, and the figure made anew."""
     picture, target = ch17.crowd(CROWD)
     _, boxes, scores = ch17.look(load("crossing"), [picture])
-    figure = sifted.sifted(ch17.crowd(CROWD, size=480)[0], boxes[0], scores[0], target, top=90)
+    figure = sifted.sifted(ch17.crowd(CROWD, size=640)[0], boxes[0], scores[0], target, top=90)
     return target, boxes, scores, figure
 
 
 @pytest.fixture(scope="module")
 def data(scene):
     """The numbers inside the figure."""
-    import json
-
     return json.loads(re.search(r'data-is="boxes">(.*?)</script>', scene[3].html).group(1))
 
 
@@ -47,7 +46,7 @@ def test_what_is_said_of_the_numbers():
     text = printed()
     _, of_class, product = map(int, re.search(r"product: \[(\d+), (\d+), (\d+)\]", text).groups())
     assert of_class > 5 * product
-    share, kept, there = re.search(r"(\d+)% of \d+ heaps .* IoU ([\d.]+) stayed, ([\d.]+) was", text).groups()
+    share, kept, there = re.search(r"(\d+)% of \d+ heaps .* IoU ([\d.]+) instead of ([\d.]+)", text).groups()
     assert 78 <= int(share) <= 87, "five heaps of six"
     assert float(there) > float(kept)
     by_score, by_oracle = map(float, re.search(r"^AP ([\d.]+) by the oracle ([\d.]+)", text, re.M).groups())
@@ -55,12 +54,12 @@ def test_what_is_said_of_the_numbers():
     fates = [int(n) for n in re.search(r"'found': (\d+).*?: (\d+).*?: (\d+).*?: (\d+)\}", text).groups()]
     assert 8 < sum(fates[1:]) / fates[1] < 10, "one in nine"
     assert fates[3] / (fates[2] + fates[3]) == pytest.approx(1 / 3, abs=0.03)
-    assert "streets" in text and re.search(r"streets: [\d,]+ pairs; 0 above 0.3; 0 above 0.45; 0 above", text)
+    assert re.search(r"streets: [\d,]+ pairs; 0 above 0.3; 0 above 0.45; 0 above", text)
 
 
 def test_the_curve_over_nms_iou_is_level():
-    line = re.search(r"^NMS IoU (.*)$", printed(), re.M).group(1)
-    ap = {float(at): float(value) for at, value in re.findall(r"([\d.]+): ([\d.]+) \(", line)}
+    rows = re.search(r"^NMS IoU +(.*)\nAP +(.*)$", printed(), re.M).groups()
+    ap = dict(zip(*(map(float, row.split()) for row in rows)))
     level = [ap[at] for at in (0.1, 0.3, 0.45, 0.65, 0.8)]
     assert max(level) - min(level) < 0.6
     assert ap[1.0] < 40
@@ -118,7 +117,8 @@ def test_judged_takes_all_three_kinds_of_answers():
     assert ch17.judged(by_class, pictures) == pytest.approx(first)
     perfect = pictures.overlap(0).amax(dim=0)
     stayed, there = ch17.fits(pictures, 0.25, 0.45)
-    assert (there >= stayed).all() and there.max() <= perfect.max()
+    assert (there >= stayed).all()
+    assert there.max() <= perfect.max()
 
 
 def test_the_board_says_what_it_shows():
@@ -175,7 +175,7 @@ def test_the_script_is_torchvision(page, data):
     dice, tensors = random.Random(0), sifted.tensors(data)
     settings = [(0.25, 0.45, False), (0.01, 0.65, False), (0.01, 0.0, True), (0.01, 1.0, False)]
     settings += [
-        (dice.randint(1, 95) / 100, dice.randint(0, 100) / 100, dice.random() < 0.4) for _ in range(120)
+        (dice.randint(1, 95) / 100, dice.randint(0, 100) / 100, dice.random() < 0.4) for _ in range(60)
     ]
     for confidence, threshold, every in settings:
         wanted = sifted.sift(*tensors, confidence, threshold, every)

@@ -32,9 +32,9 @@ KINDS = {  # key: (words, colour, dashes)
     "gone": ("suppressed", PALETTE["yellow"], ""),
 }
 STYLE = f"""<style>
-#{NAME} .sifted {{display: flex; flex-wrap: wrap; gap: .5rem 1.2rem; align-items: flex-start}}
+#{NAME} .sifted {{display: flex; flex-wrap: wrap; gap: .3rem 1.5rem; align-items: flex-start}}
 #{NAME} .sifted > * {{flex: 1 1 15rem; min-width: 0}}
-#{NAME} .sifted > :first-child {{flex: 2 1 25rem}}
+#{NAME} .sifted > :last-child {{flex-basis: 100%}}
 #{NAME} .sifted > div > svg {{display: block; width: 100%; height: auto}}
 #{NAME} form {{margin-bottom: .6rem}}
 #{NAME} .play-row > label, #{NAME} legend {{min-width: 4.6em}}
@@ -115,8 +115,8 @@ def sifted(
     start = sift(*tensors(data), confidence, iou_threshold)
     says = sentence(start, data, confidence, iou_threshold)
     html = (
-        f'{STYLE}<div class="sifted"><div>{_svg(picture, data, start, side, top)}</div>'
-        f"<div>{_controls(confidence, iou_threshold)}{_legend(start)}"
+        f'{STYLE}<div class="sifted"><div>{_controls(confidence, iou_threshold)}</div>'
+        f"<div>{_legend(start)}</div><div>{_svg(picture, data, start, side, top)}"
         f'<p class="play-says" aria-live="polite">{says}</p></div></div>'
         f'<script type="application/json" data-is="boxes">{json.dumps(data, separators=(",", ":"))}</script>'
     )
@@ -147,7 +147,7 @@ def sentence(found: Sifted, data: dict, confidence: float, iou_threshold: float)
 def _svg(picture: np.ndarray, data: dict, found: Sifted, side: int, top: int) -> str:
     """The picture and one path for each kind of box, on a white one that makes it stand out."""
     file = io.BytesIO()
-    Image.fromarray(picture).save(file, "JPEG", quality=72)
+    Image.fromarray(picture).save(file, "JPEG", quality=60)
     jpeg = base64.b64encode(file.getvalue()).decode()
     boxes, _, _, truths, _ = tensors(data)
     paths = []
