@@ -251,8 +251,8 @@ def main() -> None:
             row = measure(data, part, name, seed, plans[part][name])
         print({k: v for k, v in row.items() if not isinstance(v, list)}, flush=True)
         keep("tricks", [*known(), row], args.seeds)
-    if known():
-        keep("tricks", known(), args.seeds)  # the command that has it all
+    rows = sorted(known(), key=lambda row: (row["part"], row["name"], row["seed"]))
+    keep("tricks", rows, args.seeds)
 
 
 def known() -> list[dict[str, Any]]:

@@ -6,14 +6,23 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from yolox_edu.viz.svg import PALETTE, Drawing, canvas, number, text
 
 Row = Mapping[str, Any]
 EARLY = ("zero_grad forgotten", "rate stuck in the warm-up", "wrong statistics")  # exercise 15.4
+CLINIC = (  # the order in which the reader meets them
+    "overfitting", "rate stuck in the warm-up", "healthy", "labels shifted", "rate far too high",
+    "wrong statistics", "no warm-up", "zero_grad forgotten", "boxes of another picture", "rate too high",
+)  # fmt: skip
+WORTH = (
+    "full", "no warm-up", "no cosine", "no EMA", "no cosine, no EMA", "decay on everything", "one size",
+    "mosaic to the end, no L1", "no mosaic at all", "bf16", "contiguous", "Muon", "plain", "plain, but EMA",
+    "from random weights",
+)  # fmt: skip
 BATCHES, RATES = (4, 8, 16, 32), (0.003, 0.01, 0.03, 0.1, 0.3)
 
 #: name of the disease: what one sees, and what mends it
@@ -79,12 +88,24 @@ SAME_RUN = {
 def values(rows: Sequence[Row], name: str, key: str) -> list[float]:
     """One number for each seed. The average changes no step: one run serves with and without it."""
     run, raw = SAME_RUN.get(name, (name, False))
-    return [r[key + "_raw" * raw] for r in rows_of(rows, "recipe", run)]
+    by_seed = sorted(rows_of(rows, "recipe", run), key=lambda row: row.get("seed", 0))
+    return [row[key + "_raw" * raw] for row in by_seed]
 
 
-def worth(figure: Figure, rows: Sequence[Row], names: Sequence[str]) -> None:
+def table(rows: Sequence[Row]) -> str:
+    """AP (mean, smallest, largest) and the mean unseen loss of each recipe, a line each."""
+    lines = []
+    for name in WORTH:
+        ap, unseen = values(rows, name, "AP"), values(rows, name, "unseen")
+        mean, loss = sum(ap) / len(ap), sum(unseen) / len(unseen)
+        lines.append(f"{name:24}  AP {mean:.3f} ({min(ap):.3f} to {max(ap):.3f})  unseen loss {loss:5.2f}")
+    return "\n".join(lines)
+
+
+def worth(rows: Sequence[Row]) -> Figure:
     """AP and the loss of unseen streets for each recipe, a dot a seed; the band is the full recipe's."""
-    axes = figure.subplots(1, 2, sharey=True)
+    figure = plt.figure(figsize=(7.2, 4.2))
+    axes, names = figure.subplots(1, 2, sharey=True), WORTH[:-1]  # the last is far away from all others
     for ax, key, title in zip(
         axes, ("AP", "unseen"), ("AP (more is better)", "unseen loss (less is better)")
     ):
@@ -97,6 +118,17 @@ def worth(figure: Figure, rows: Sequence[Row], names: Sequence[str]) -> None:
         ax.set(title=title, yticks=range(len(names)), yticklabels=names)
     axes[0].set_xlim(left=0)
     axes[0].invert_yaxis()
+    return figure
+
+
+def schedule(shares: Sequence[float], final: int) -> Figure:
+    """The rate over a run, as shares of its peak, with its flat end shaded."""
+    figure, ax = plt.subplots(figsize=(7.2, 2.2))
+    ax.plot(shares)
+    ax.axvspan(len(shares) - final, len(shares), color="C1", alpha=0.3, lw=0)
+    ax.text(len(shares) - final - 3, 0.6, "no mosaic,\nL1 on", ha="right")
+    ax.set(title="Rate, as a share of the peak", xlabel="epoch", ylim=(0, 1.05))
+    return figure
 
 
 def best_rate(rows: Sequence[Row], batch: int) -> float:
@@ -122,14 +154,16 @@ def _line(rows: Sequence[Row], batch: int) -> list[tuple[float, float]]:
     return out
 
 
-def rates(ax: Axes, rows: Sequence[Row]) -> None:
-    """The unseen loss over the rate, a line for each batch size; a ring at the lowest point."""
+def rates(rows: Sequence[Row]) -> Figure:
+    """The unseen loss over the rate, a line for each batch size; dotted where it is lowest."""
+    figure, ax = plt.subplots(figsize=(6.6, 3))
     for i, (batch, mark) in enumerate(zip(BATCHES, "os^D")):
         line = _line(rows, batch)
         ax.plot(*zip(*line), mark + "-", color=f"C{i}", label=f"batch {batch}")
         ax.axvline(best_rate(rows, batch), color=f"C{i}", ls=":", lw=1.2)
     ax.set(xscale="log", xlabel="rate", title="Loss of unseen streets, same number of pictures")
     ax.legend()
+    return figure
 
 
 # ---- name the disease
@@ -139,9 +173,9 @@ WIDE, HIGH, LEFT, TOP = 560, 250, 40, 34
 MOST = 14.0  # the upper end of the loss axis
 
 
-def patient(rows: Sequence[Row], order: Sequence[str], run: int, diagnosis: str) -> Drawing:
-    """Run number `run` of `order` as curves, and what is to be said to a diagnosis. Chapter 15."""
-    name = order[run - 1]
+def patient(rows: Sequence[Row], run: int, diagnosis: str) -> Drawing:
+    """Run number `run` of the clinic as curves, and what is to be said to a diagnosis. Chapter 15."""
+    name = CLINIC[run - 1]
     (row,) = rows_of(rows, "curves", name)
     (well,) = rows_of(rows, "curves", "healthy")
     body = [*_axes(int(row["steps"]))]
