@@ -370,6 +370,15 @@ def test_the_command(coco, tmp_path, capsys, monkeypatch):
     assert (tmp_path / "coco" / "train2017.zip").exists()
 
 
+def test_the_command_explains_itself(capsys):
+    with pytest.raises(SystemExit) as left:
+        main(["data", "coco", "--help"])
+    assert left.value.code == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert "(default: None)" not in text
+    assert "train2017 (19 GB)" in text
+
+
 @pytest.mark.parametrize(
     ("argv", "words"),
     [

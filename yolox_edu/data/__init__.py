@@ -7,6 +7,8 @@ Nothing heavy is imported here; take what you need from its module:
     letterbox   letterbox, boxes_to_canvas, boxes_to_picture        chapter 02
     crossing    Crossing, the drawn street scene                    chapter 16
     coco        CocoSource, open_coco (needs pycocotools)           chapters 19, 21
+    coco_fetch  fetch_coco (needs requests)                         chapter 19
+    coco_pictures  fetch_pictures, a few of COCO (needs requests)   chapter 19
     augment     Augment, mosaic, mixup, hsv, flip (needs OpenCV)    chapter 14
     warp        one picture into its place, and its boxes           chapter 14
     training    TrainSet, RamCache, collate (needs OpenCV)          chapters 14-15
