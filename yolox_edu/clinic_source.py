@@ -19,6 +19,7 @@ class Changed:
         self.source, self.change = source, change
         self.indices = range(len(source)) if indices is None else indices
         self.names, self.category_ids = source.names, source.category_ids
+        self.size = getattr(source, "size", None)  # so that `write_coco` can write it
 
     def __len__(self) -> int:
         return len(self.indices)

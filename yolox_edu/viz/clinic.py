@@ -18,7 +18,10 @@ from yolox_edu.viz.svg import PALETTE, Drawing, canvas, number, rect, row, text
 TERMS = ("box", "objectness", "class")
 WIDE, HIGH, GAP = 300, 84, 26  # one panel of the curves, and what lies between two
 STREET = 300
-EMPTY, MOSAIC = "empty pictures dropped", "mosaic to the end"  # these have twins of their own
+TWINS = {  # what a patient is measured against, where it is not the healthy run
+    "empty pictures dropped": "healthy, cars alone",
+    "mosaic to the end": "healthy, with mosaic",
+}
 SHOWN = 24  # boxes drawn in a street; more only make it black
 Row = Mapping[str, Any]
 
@@ -46,7 +49,7 @@ def patient(
     return row(left, picture, bars(sick, healthy), title=f"Patient {number_}")
 
 
-def curves(sick: Mapping[str, Sequence[float]] | None, healthy: Any, error: str) -> Drawing:
+def curves(sick: Mapping[str, Sequence[Any]] | None, healthy: Any, error: str) -> Drawing:
     """The three terms of the loss, step by step; the healthy ones dashed. In the error clinic."""
     if not sick:
         words = ["No curves: this network was trained", "in health. The shipped weights are", "read wrongly."]
@@ -100,9 +103,9 @@ def bars(sick: Row, healthy: Row) -> Drawing:
         y, long = 10 + 30 * i, 150 * each["AP"] / most
         body += [text(0, y + 10, name, "start"), rect(64, y, max(long, 1), 20, colour)]
         body.append(text(70 + long, y + 10, f"{each['AP']:.3f}", "start"))
-    body.append(text(0, 86, f"false alarms a picture: {sick['alarms']:.3g}", "start"))
-    body.append(text(0, 106, f"(healthy {healthy['alarms']:.3g})", "start"))
-    alt = f"AP {sick['AP']:.3f}, healthy {healthy['AP']:.3f}; {sick['alarms']:.3g} false alarms a picture."
+    body.append(text(0, 86, f"false alarms a picture: {sick['alarms']:,.2f}", "start"))
+    body.append(text(0, 106, f"(healthy {healthy['alarms']:,.2f})", "start"))
+    alt = f"AP {sick['AP']:.3f}, healthy {healthy['AP']:.3f}; {sick['alarms']:,.2f} false alarms a picture."
     return canvas(body, WIDE, 118, alt)
 
 
@@ -121,25 +124,18 @@ def chart(number_: int, name: str, finding: str, mend: str) -> Drawing:
 def ward(rows: Sequence[Row]) -> dict[str, tuple[Row, Row]]:
     """Each patient's row and that of its healthy twin, by the disease's name. In the error clinic.
 
-    The healthy AP of a training run is the mean of its seeds. The drawings speak of trucks alone where the
-    network was trained on nothing else.
+    Where there are several seeds the numbers are their means; curves and finds are those of the first.
     """
-    seeds = [each for each in rows if each["name"] == "healthy"]
-    mean = {key: sum(each[key] for each in seeds) / len(seeds) for key in ("AP", "AP50", "alarms")}
-    twins = {each["name"]: each for each in rows if each["name"].startswith("healthy")}
-    twins["healthy"] = {**seeds[0], **mean}
-    found = {}
+    means = {}
     for each in rows:
-        if each["name"] not in twins:
-            other = "healthy" if each.get("curve") else "healthy reader"
-            other = {EMPTY: "healthy, trucks alone", MOSAIC: "healthy, with mosaic"}.get(each["name"], other)
-            pair = each, twins[other]
-            found[each["name"]] = tuple(map(_of_trucks, pair)) if each["name"] == EMPTY else pair
+        seeds = [other for other in rows if other["name"] == each["name"]]
+        mean = {key: sum(other[key] for other in seeds) / len(seeds) for key in ("AP", "alarms")}
+        means.setdefault(each["name"], {**each, **mean, "seeds": len(seeds)})
+    found = {}
+    for name, each in means.items():
+        if not name.startswith("healthy"):
+            found[name] = each, means[TWINS.get(name, "healthy" if each.get("curve") else "healthy reader")]
     return found
-
-
-def _of_trucks(each: Row) -> Row:
-    return {**each, "AP": each["per_class"]["truck"], "alarms": each["truck_alarms"]}
 
 
 def shares(patients: Mapping[str, tuple[Row, Row]]) -> list[tuple[str, float]]:
