@@ -40,7 +40,12 @@ def class_after_class(boxes, scores, labels, threshold):
 
 
 def case(boxes, scores, truths=((10, 0, 20, 10), (17, 0, 27, 10))):
-    return lambda: tuple(torch.tensor(part, dtype=torch.float32) for part in (boxes, scores, truths))
+    """The same case for truths of any size; the sides here are 10."""
+    return lambda w, h: (
+        torch.tensor(boxes) * torch.tensor([w, h, w, h]) / 10,
+        torch.tensor(scores),
+        torch.tensor(truths) * torch.tensor([w, h, w, h]) / 10,
+    )
 
 
 LEFT, RIGHT, SECOND = (7, 0, 17, 10), (13, 0, 23, 10), (15.5, 0, 25.5, 10)
@@ -72,12 +77,13 @@ WRONG = {
         (case([RIGHT, SECOND], [0.9, 0.7]), "the other one should end with two"),
         (case([LEFT, RIGHT, SECOND], [0.9, 0.9, 0.7]), "all different"),
         (
-            case([LEFT, RIGHT, SECOND], [0.9, 0.8, 0.7], ((10, 0, 20, 10), (10, 0, 20.5, 10))),
+            case([LEFT, RIGHT, SECOND], [0.9, 0.8, 0.7], ((10, 0, 20, 10), (10.5, 0, 20.5, 10))),
             "nearly the same",
         ),
+        (case([LEFT, RIGHT, SECOND], [0.9, 0.8, 0.7], ((10, 0, 20, 9), (17, 0, 27, 9))), "is not so high"),
         (case([LEFT, RIGHT, SECOND], [90, 80, 70]), "between 0 and 1"),
         (case([(7, 0, 10, 10)], [0.9], ((10, 0, 20, 10),)), "the shapes are"),
         (case([(7, 0, 7, 10)], [0.9]), "no area"),
-        (lambda: torch.zeros(3, 4), "three tensors"),
+        (lambda w, h: torch.zeros(3, 4), "three tensors"),
     ],
 }

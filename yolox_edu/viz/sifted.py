@@ -189,7 +189,7 @@ def _controls(confidence: float, iou_threshold: float) -> str:
     radios = "".join(
         f'<label><input type="radio" name="{NAME}-heaps" value="{value}"{" checked" if not i else ""}>{words}'
         "</label>"
-        for i, (value, words) in enumerate((("own", "class by class"), ("all", "all classes together")))
+        for i, (value, words) in enumerate((("own", "class by class"), ("all", "all together")))
     )
     hide = (
         f'<div class="play-row"><label for="{NAME}-gone">show suppressed</label>'
