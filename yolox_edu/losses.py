@@ -25,7 +25,7 @@ def losses(
     box         5 (1 - IoU²) of positives
     objectness  binary cross-entropy of every cell: is it positive?
     class       binary cross-entropy of positives; the target of the true class is the IoU, not 1
-    l1          |raw - wanted raw| of positives, only with `use_l1` (the last epochs)
+    l1          abs(raw - wanted raw) of positives, only with `use_l1` (the last epochs)
 
     Source: official `yolox/models/yolo_head.py`, `get_losses`.
     """

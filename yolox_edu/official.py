@@ -1,7 +1,7 @@
 """The official YOLOX checkpoints: other names, another input rule, the same network. Explained in chapter 20.
 
 Two things separate an official checkpoint from ours. Its tensors have other names, which one table puts
-right. And its network expects other pictures, which the stem puts right, exactly:
+right. And its network expects other pictures, which the stem puts right, exactly::
 
     ours                        RGB, 0 to 1
     official (since 0.1.1)      BGR, 0 to 255: folded into the first convolution, whose input channels

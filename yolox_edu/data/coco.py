@@ -26,6 +26,7 @@ class CocoSource:
         boxes     float32 [g, 4], xyxy in that picture's pixels, clipped to it
         labels    int64 [g], 0..k-1: the place of the category among the sorted category ids
         image_id  the COCO id;  file  the picture's name
+
     Crowd annotations are no targets (they are in `.coco`, where evaluation needs them). Boxes that are
     not finite, have no area or lie outside the picture are left out and listed in `dropped`.
 
