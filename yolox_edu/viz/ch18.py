@@ -212,8 +212,7 @@ class Threshold:
         """The curve of the class with a point where the threshold stands."""
         tp = right.cumsum()
         x, y = 46 + 260 * tp / truths, 176 - 160 * tp / np.arange(1, len(right) + 1)
-        way = " ".join(f"{number(a)},{number(b)}" for a, b in zip(x, y))
-        done = " ".join(f"{number(a)},{number(b)}" for a, b in zip(x[:kept], y[:kept]))
+        way, done = _way(x, y), _way(x[:kept], y[:kept])
         line = '<polyline points="{}" fill="none" stroke="{}" stroke-width="{}"/>'
         body = [
             rect(46, 16, 260, 160),
@@ -253,6 +252,17 @@ class Threshold:
             body.append(f"<rect {spot} {size} {_stroke(*looks[word])}/>")
         words = [word for _, word in boxes]
         return body, ", ".join(f"{words.count(word)} {word}" for word in looks)
+
+
+def _way(x: np.ndarray, y: np.ndarray) -> str:
+    """A curve's points in whole pixels, without those that the eye cannot tell from their neighbours."""
+    points = list(zip(x.tolist(), y.tolist()))
+    kept = points[:1]
+    for point, after in zip(points[1:], [*points[2:], (1e9, 1e9)]):
+        near = abs(point[0] - kept[-1][0]) < 3 and abs(point[1] - kept[-1][1]) < 1.5
+        if not near or after[0] > 1e8:
+            kept.append(point)
+    return " ".join(f"{a:.0f},{b:.0f}" for a, b in kept)
 
 
 def _stroke(colour: str, dashes: str) -> str:

@@ -85,6 +85,11 @@ def mend(kind: str, verdicts: Sequence[Verdict], truths: Sequence[Row]) -> tuple
     return rows, [t for j, t in enumerate(truths) if kind != "missed" or j in near]
 
 
+def unseen(verdicts: Sequence[Verdict], truths: Sequence[Row]) -> int:
+    """How many truths no verdict is about."""
+    return len(truths) - len({j for *_, j in verdicts} - {None})
+
+
 def _iou(found: Sequence[Row], truths: Sequence[Row]) -> np.ndarray:
     """IoU of each with each, m g."""
     a, b = (

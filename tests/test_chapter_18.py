@@ -1,0 +1,208 @@
+"""Chapter 18: its judge is pycocotools' on real pictures, its figures show its numbers, its prose is true."""
+
+import ast
+import re
+import warnings
+
+import notebooks
+import numpy as np
+import pytest
+
+from yolox_edu import weights
+from yolox_edu.data.coco import open_coco
+from yolox_edu.data.crossing import Crossing
+from yolox_edu.evaluate import coco_figures, predictions
+from yolox_edu.exercises import ch18 as checks
+from yolox_edu.viz import ch18, mending
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+CHAPTER = notebooks.BOOK / "18_coco_ap.ipynb"
+
+
+def code():
+    return [cell for cell in notebooks.read(CHAPTER).cells if cell.cell_type == "code"]
+
+
+@pytest.fixture(scope="module")
+def own():
+    """The functions that the chapter's cells define, as a namespace."""
+    names = {"overlap", "match", "judge", "Ledger", "ledger", "precision", "twelve", "IOUS", "SIZES"}
+    space, wanted = {"np": np}, []
+    for cell in code():
+        if {"exercise", "solution"} & set(cell.metadata.get("tags", [])):
+            continue
+        for node in ast.parse(cell.source).body:
+            named = {getattr(node, "name", None)}
+            if isinstance(node, ast.Assign):
+                named = {n.id for n in ast.walk(node.targets[0]) if isinstance(n, ast.Name)}
+            if named & names:
+                wanted.append(node)
+    exec("from typing import NamedTuple", space)
+    exec(compile(ast.Module(wanted, []), "chapter 18", "exec"), space)
+    return space
+
+
+def printed():
+    return "".join(out.get("text", "") for cell in code() for out in cell.outputs)
+
+
+# --- the chapter's judge and the official one ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("folder", "split", "limit"), [("coco-mini", "val2017", None), ("coco128", "train2017", 64)]
+)
+def test_the_chapter_s_judge_is_pycocotools_on_coco_with_official_weights(shared, own, folder, split, limit):
+    source = open_coco(shared / folder, split, limit)
+    model = weights.load_official(shared / "weights" / "yolox_nano_0.1.1.pth")
+    rows, images, _ = predictions(model, source, 416)
+    images, truths = sorted(images), source.coco.dataset["annotations"]
+    assert any(t["iscrowd"] for t in truths), "crowds are put to the test too"
+    official, _ = coco_figures(source.coco, rows, images)
+    found, real = mending.group(rows), mending.group(truths)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # means of classes without truths
+        ours = own["twelve"](found, real, images, source.category_ids)
+        np.testing.assert_allclose(ours, official, rtol=0, atol=1e-6)
+    if limit is None:  # small sets flatter, here too
+        books = [own["ledger"](found, real, images, c) for c in source.category_ids]
+        books = [book for book in books if book.truths.sum()]
+        parts = [_ap(own, books, piece) for piece in mending.cut_up(len(images), 10, 4)]
+        assert np.mean(parts) > official[0] + 0.02
+
+
+def _ap(own, books, times):
+    values = np.array([own["precision"](b, times).mean() for b in books if times @ b.truths])
+    return values.mean()
+
+
+def truth(x, y, w, h, crowd=0, area=None, image=1):
+    box = {"image_id": image, "category_id": 1, "bbox": [x, y, w, h]}
+    return box | {"iscrowd": crowd, "area": w * h if area is None else area}
+
+
+def found(x, y, w, h, score, kind=1, image=1):
+    return {"image_id": image, "category_id": kind, "bbox": [x, y, w, h], "score": score, "area": w * h}
+
+
+def test_a_large_thing_is_ignored_among_the_small_and_so_is_what_takes_it(own):
+    truths = [truth(0, 0, 10, 10), truth(50, 50, 60, 60)]
+    rows = [found(50, 50, 60, 60, 0.9), found(0, 0, 10, 10, 0.8), found(200, 0, 50, 50, 0.7)]
+    _, right, wrong, count = own["judge"](rows, truths, area=(0, 32**2))
+    assert (right[0].tolist(), wrong.any(), count) == ([False, True, False], False, 1)
+
+
+def test_a_crowd_takes_any_number_by_their_share_and_after_the_others(own):
+    truths = [truth(0, 0, 100, 100, crowd=1), truth(10, 10, 20, 20)]
+    rows = [found(10, 10, 20, 20, 0.9), found(40, 40, 10, 10, 0.8), found(60, 60, 10, 10, 0.7)]
+    _, right, wrong, count = own["judge"](rows, truths)
+    assert (right[0].tolist(), wrong.any(), count) == ([True, False, False], False, 1)
+
+
+def test_only_the_best_hundred_of_a_class_and_picture_count(own):
+    rows = [found(3 * i, 0, 2, 2, 1 - i / 1000) for i in range(120)]
+    scores, right, _, _ = own["judge"](rows, [truth(3 * 110, 0, 2, 2)])
+    assert (len(scores), right.any()) == (100, False)
+
+
+# --- words and mending --------------------------------------------------------------------------------------
+
+
+def test_every_word():
+    truths = [truth(0, 0, 10, 10), truth(100, 0, 10, 10)]
+    rows = [
+        found(0, 0, 10, 10, 0.9),
+        found(1, 0, 10, 10, 0.8),
+        found(100, 0, 10, 10, 0.7, kind=2),
+        found(100, 5, 10, 10, 0.6),
+        found(106, 0, 10, 10, 0.5, kind=2),
+        found(200, 0, 10, 10, 0.4),
+    ]
+    verdicts = mending.sort_out(rows, truths)
+    words = ["right", "doubled", "wrong class", "loose box", "both wrong", "background"]
+    assert [word for word, *_ in verdicts] == words
+    assert [j for *_, j in verdicts] == [0, None, 1, 1, None, None]
+    assert mending.unseen(verdicts, truths) == 0
+    for kind, left in zip(words[1:], (5, 6, 6, 5, 5)):
+        after, _ = mending.mend(kind, verdicts, truths)
+        again = [word for word, *_ in mending.sort_out(after, truths)]
+        assert len(again) == left
+        assert kind not in again
+        assert again.count("right") == 1 + (kind in ("wrong class", "loose box"))
+    assert len(mending.mend("missed", verdicts[:2], truths)[1]) == 1
+
+
+# --- the figure to play with --------------------------------------------------------------------------------
+
+
+def test_the_threshold_s_numbers_are_the_ledger_s(own):
+    source = Crossing.split("val", 4)
+    rows, images, _ = predictions(weights.load("crossing"), source)
+    rows_of, truths = mending.group(rows), mending.group(source.coco.dataset["annotations"])
+    frame = ch18.Threshold(rows_of, truths, (1, 2), 4)
+    for kind in ("person", "car"):
+        book = own["ledger"](rows_of, truths, images, source.category_ids[source.names.index(kind)])
+        scores, right, count = frame.curve(kind)
+        assert right.tolist() == book.right[0].tolist()
+        assert count == book.truths.sum()
+        said = frame(kind, 0.3).alt
+        kept = (scores >= 0.3).sum()
+        assert f"{kept} boxes, {right[:kept].sum()} right" in said
+        assert f"of {count} found" in said
+        shown = [int(n) for n in re.findall(r"(\d+) (?:right|missed)", said.split(":", 2)[2])]
+        assert len(shown) >= 3
+
+
+def test_the_chapter_s_figure_is_light_and_says_both_shares():
+    (html,) = (
+        out.data["text/html"]
+        for cell in code()
+        for out in cell.outputs
+        if "play-18-threshold" in out.get("data", {}).get("text/html", "")
+    )
+    assert len(html) < 250_000
+    assert re.search(r"Person, scores from 0.25: \d+ boxes, \d+ right: precision 0.\d\d", html)
+
+
+# --- what the prose says ------------------------------------------------------------------------------------
+
+
+def test_what_is_said_of_the_numbers():
+    text = printed()
+    interval = [
+        [
+            float(n)
+            for n in re.search(rf"^{n} pictures: 95 % between ([\d.]+) and ([\d.]+)", text, re.M).groups()
+        ]
+        for n in (50, 100)
+    ]
+    widths = [high - low for low, high in interval]
+    assert 4.5 < widths[0] < 5.5, "five points are noise"
+    assert 3 < widths[1] < 4, "more than three"
+    pieces = {
+        name: {int(n): float(v) for n, v in re.findall(r"(\d+): ([\d.]+)", line)}
+        for name, line in re.findall(r"^(AP|without envelope) +(5: .*)$", text, re.M)
+    }
+    ap, plain = pieces["AP"], pieces["without envelope"]
+    assert [ap[n] for n in (5, 10, 20, 50, 100)] == sorted(ap.values(), reverse=True)
+    assert ap[20] - ap[100] > 0.5
+    assert max(plain[20], plain[50]) <= plain[100] + 0.05, "from 20 on nothing leans without the envelope"
+    assert plain[5] - plain[100] > 1
+    right, above, corners, labels = map(
+        float, re.findall(r"^([\d.]{5}) (?:right|from|xyxy|labels)", text, re.M)
+    )
+    assert 0.003 < right - above < 0.007, "half a point"
+    assert max(corners, labels) < 0.002
+    silent, small, struck = map(float, re.findall(r"^([\d.]{5}) (?:silent|small)", text, re.M))
+    assert silent > right
+    assert small - struck == pytest.approx(0.18, abs=0.005)
+    same = re.findall(r"rows, AP ([\d.]+)$", text, re.M)
+    assert len(same) == 3
+    assert len(set(same)) == 1
+
+
+def test_the_patients_are_ill():
+    """Each file is a perfect detector's but for its fault; all get next to nothing."""
+    truth_, files = checks.patients(4)
+    for rows in files.values():
+        assert coco_figures(truth_, rows, truth_.getImgIds())[0][0] < 0.05
