@@ -149,8 +149,11 @@ def test_the_threshold_s_numbers_are_the_ledger_s(own):
         kept = (scores >= 0.3).sum()
         assert f"{kept} boxes, {right[:kept].sum()} right" in said
         assert f"of {count} found" in said
-        shown = [int(n) for n in re.findall(r"(\d+) (?:right|missed)", said.split(":", 2)[2])]
-        assert len(shown) >= 3
+        for i, side in ((1, "Left"), (2, "Right")):
+            three = re.search(rf"{side}: (\d+) right, (\d+) wrong, (\d+) missed", said).groups()
+            key = (i, source.category_ids[source.names.index(kind)])
+            assert int(three[0]) + int(three[2]) == len(truths.get(key, []))
+            assert int(three[0]) + int(three[1]) == sum(r["score"] >= 0.3 for r in rows_of.get(key, []))
 
 
 def test_the_chapter_s_figure_is_light_and_says_both_shares():
@@ -196,7 +199,7 @@ def test_what_is_said_of_the_numbers():
     silent, small, struck = map(float, re.findall(r"^([\d.]{5}) (?:silent|small)", text, re.M))
     assert silent > right
     assert small - struck == pytest.approx(0.18, abs=0.005)
-    same = re.findall(r"rows, AP ([\d.]+)$", text, re.M)
+    same = re.findall(r"rows, AP ([\d.]{8})$", text, re.M)
     assert len(same) == 3
     assert len(set(same)) == 1
 

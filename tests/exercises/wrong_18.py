@@ -1,6 +1,7 @@
 """Typical wrong answers to the exercises of chapter 18, and words of the message that each must get."""
 
 import numpy as np
+import torch
 
 from yolox_edu.exercises import ch18
 
@@ -19,7 +20,7 @@ def read(scores, right, truths, sort=-1, envelope=True, grid=GRID, of=None):
 
 def mean_at_hits(scores, right, truths):
     ok = right[scores.argsort(descending=True)]
-    precision = ok.cumsum(0) / (1 + np.arange(len(ok)))
+    precision = ok.cumsum(0) / (1 + torch.arange(len(ok)))
     return precision[ok].sum().item() / truths
 
 
@@ -28,7 +29,8 @@ def region(**fault):
 
 
 def letters(**change):
-    return {**dict(zip("ABCDE", ("labels", "swapped", "fractions", "corners", "pictures"))), **change}
+    words = dict(zip("ABCDE", ("labels", "swapped", "fractions", "corners", "pictures")))
+    return ", ".join({**words, **change}.values())
 
 
 WRONG = {
@@ -46,7 +48,7 @@ WRONG = {
         (region(first=True), "it comes last"),
         (region(name="right"), "it counted as right"),
         (region(name="wrong"), "it counted as wrong"),
-        (lambda t, c, at: ch18.with_regions(t.tolist(), [False] * len(c), at), "ordinary truths"),
+        (lambda t, c, at: ch18.with_regions(t.tolist(), [False] * len(c), at), "neither right nor wrong"),
         (lambda t, c, at: ch18._blind(t.tolist(), c.tolist(), at), "it overlaps most"),
         (lambda t, c, at: ch18._twice(t.tolist(), c.tolist(), at), "given twice"),
         (lambda t, c, at: t.amax(1) >= at, "a list of words"),
@@ -58,6 +60,6 @@ WRONG = {
         (letters(D="swapped"), "width of the picture"),
         (letters(E="labels"), "smallest and the largest image id"),
         (letters(E="letterbox"), "is none of"),
-        ({"A": "labels"}, "a dictionary was asked"),
+        ("labels", "five words"),
     ],
 }

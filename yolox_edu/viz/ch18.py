@@ -9,7 +9,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 from PIL import Image
 
 from yolox_edu.data.crossing import Crossing
@@ -22,8 +22,8 @@ GRID = np.linspace(0, 1, 101)
 
 
 def paper(
-    truths: Sequence[Sequence[int]],
-    found: Sequence[Sequence[int]],
+    truths: Int[np.ndarray, "g 4"],
+    found: Int[np.ndarray, "m 4"],
     scores: Sequence[float],
     crowd: Sequence[int] = (),
     side: int = 19,
@@ -32,6 +32,7 @@ def paper(
 
     The truths whose places are in `crowd` are hatched: regions that are to be ignored.
     """
+    truths, found = truths.tolist(), found.tolist()
     every = [*truths, *found]
     wide, high = (max(b[i] + b[i + 2] for b in every) + 1 for i in (0, 1))
     lines = [f"M{side * i} 0V{side * high}" for i in range(wide + 1)]
@@ -44,10 +45,11 @@ def paper(
         body.append(
             rect(side * x, side * y, side * w, side * h, colour, ' stroke-dasharray="2 3"', tint=0.35)
         )
-        body.append(text(side * (x + w - 0.5), side * (y + h - 0.5), "PQRSTUVW"[i], bold=True))
     for i, (x, y, w, h) in enumerate(found):
         body.append(rect(side * x, side * y, side * w, side * h, None, width=STRONG))
         body.append(text(side * (x + 0.5), side * (y + 0.5), "ABCDEFGHIJ"[i], bold=True))
+    for i, (x, y, w, h) in enumerate(truths):  # over all fills
+        body.append(text(side * (x + w - 0.5), side * (y + h - 0.5), "PQRSTUVW"[i], bold=True))
     said = [f"{'ABCDEFGHIJ'[i]} {score:.2f}" for i, score in enumerate(scores)]
     for row in range(0, len(said), 4):
         line = ("scores: " if not row else "") + ", ".join(said[row : row + 4])

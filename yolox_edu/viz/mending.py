@@ -5,7 +5,7 @@ Rows are COCO's: dicts with image_id, category_id, bbox (xywh) and, for detectio
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ Row = dict[str, Any]
 Verdict = tuple[str, Row, int | None]  # a word, the detection, and the place of the truth that it is about
 
 
-def group(rows: Sequence[Row]) -> dict[tuple[int, int], list[Row]]:
+def group(rows: Iterable[Row]) -> dict[tuple[int, int], list[Row]]:
     """Rows by (picture, class), each with its area in square pixels."""
     cut: dict[tuple[int, int], list[Row]] = {}
     for row in rows:
