@@ -164,7 +164,12 @@ def test_the_chapter_s_figure_is_light_and_says_both_shares():
         if "play-18-threshold" in out.get("data", {}).get("text/html", "")
     )
     assert len(html) < 250_000
-    assert re.search(r"Person, scores from 0.25: \d+ boxes, \d+ right: precision 0.\d\d", html)
+    said = r"Person, scores from 0.{}: \d+ boxes, \d+ right: precision ([\d.]+); .*?recall ([\d.]+)\."
+    (high, found_high), (low, found_low) = (
+        map(float, re.search(said.format(cut), html).groups()) for cut in ("25", "01")
+    )
+    assert 0.4 < low / high < 0.6, "precision halves"
+    assert 0 < found_low - found_high < 0.1, "a few more people"
 
 
 # --- what the prose says ------------------------------------------------------------------------------------

@@ -46,7 +46,7 @@ def cut_up(count: int, n: int, times: int = 10) -> Iterator[Int[np.ndarray, " p"
 
 
 def sort_out(found: Sequence[Row], truths: Sequence[Row]) -> list[Verdict]:
-    """A word for each detection of a picture, the surest first, and the truth that it is about."""
+    """A word for each detection, the surest first, and the truth that it is about."""
     table = _iou(found, truths)  # m g
     kinds = np.array([t["category_id"] for t in truths])  # g
     taken: set[int] = set()
@@ -54,11 +54,12 @@ def sort_out(found: Sequence[Row], truths: Sequence[Row]) -> list[Verdict]:
     for i in sorted(range(len(found)), key=lambda i: -found[i]["score"]):
         row = np.append(table[i], 0)  # g + 1
         own = row * np.append(kinds == found[i]["category_id"], False)  # g + 1
-        free = [int(j) for j in np.argsort(-own) if own[j] >= 0.5 and j not in taken]
+        fits = np.flatnonzero(own >= 0.5).tolist()
+        free = sorted(set(fits) - taken, key=lambda j: -own[j])
         if free:
             verdict = "right", free[0]
             taken.add(free[0])
-        elif own.max() >= 0.5:
+        elif fits:
             verdict = "doubled", None
         elif row.max() >= 0.5:
             verdict = "wrong class", int(row.argmax())
