@@ -27,6 +27,8 @@ PARTS = (
     *("neck.down4", "neck.bottomup5", "head.levels.0", "head.levels.1", "head.levels.2"),
 )
 
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, for RGB in [0, 1]
+
 # --- faults -----------------------------------------------------------------------------------------------
 
 
@@ -82,6 +84,17 @@ def planted(model: YOLOX, fault: str) -> YOLOX:
     """A copy of the model with one of FAULTS; every tensor keeps its name, shape and value. Chapter 20."""
     wrong = copy.deepcopy(model)
     FAULTS[fault](wrong)
+    return wrong
+
+
+def mean_folded(legacy: YOLOX) -> YOLOX:
+    """A copy of a model of the first release that folds the mean into the stem: wrong at the border."""
+    wrong = copy.deepcopy(legacy)
+    wrong.backbone.stem._forward_pre_hooks.clear()  # no normalisation in front
+    conv = wrong.backbone.stem.cbs.conv
+    mean, std = (torch.tensor(each).repeat(4).view(-1, 1, 1) for each in (MEAN, STD))  # 12 1 1
+    weight = conv.weight.detach() / std
+    conv.weight, conv.bias = nn.Parameter(weight), nn.Parameter(-(weight * mean).sum((1, 2, 3)))
     return wrong
 
 
