@@ -252,7 +252,8 @@ def test_every_chapter_stands_in_its_part():
     assert captions == [c for c in [*landing_road.PARTS, "Appendices"] if c in captions]
     numbers = []
     for part in parts:
-        inside = [Path(chapter["file"]).name[:2] for chapter in part["chapters"]]
+        names = [Path(chapter["file"]).name for chapter in part["chapters"]]
+        inside = [name[:2] for name in names if name[:2].isdecimal()]  # not the error clinic
         if part["caption"] in landing_road.PARTS:
             assert set(inside) <= set(landing_road.PARTS[part["caption"]]), part["caption"]
             numbers += inside
