@@ -41,17 +41,12 @@ def _counts(boxes, labels, truths, kinds):
     return round(precision * len(boxes)), round(precision * len(boxes))
 
 
-def _ema(average, weights, n, decay, ramp, share=None):
-    keep = decay * (1 - math.exp(-n / ramp)) if share is None else share(n, decay, ramp)
-    return keep * average + (1 - keep) * weights
+def _tries(*rows):
+    """The run above, then these."""
+    return [("the run", 0.30, 197), *rows]
 
 
-def _with(share):
-    return lambda average, weights, n, decay, ramp: _ema(average, weights, n, decay, ramp, share)
-
-
-def _in_place(average, weights, n, decay, ramp):
-    return average.lerp_(weights, 1 - decay * (1 - math.exp(-n / ramp)))
+WORSE = ("worse", 0.25, 190.0)
 
 
 WRONG = {
@@ -79,13 +74,13 @@ WRONG = {
         (lambda *x: _figures(*x)[0], "2 things were asked"),
     ],
     "16.3": [
-        (_with(lambda n, d, r: 1 - d * (1 - math.exp(-n / r))), "changed places"),
-        (_with(lambda n, d, r: d), "does not rise"),
-        (_with(lambda n, d, r: 1 - math.exp(-n / r)), "multiply the two"),
-        (_with(lambda n, d, r: d * math.exp(-n / r)), "one minus it"),
-        (_with(lambda n, d, r: d * (1 - math.exp(-(n - 1) / r))), "counted from 0"),
-        (lambda average, *_: average, "unmoved"),
-        (_in_place, "changes its input"),
+        ([], "no try"),
+        (_tries(), "one at least was asked"),
+        (_tries(("better", 0.35, 197), WORSE, ("no idea", 0.2, 190)), "before it runs"),
+        (_tries(("better", 0.45, 394), WORSE, WORSE), "try 1 looked at 394 million pixels"),
+        (_tries(WORSE, WORSE, WORSE), "change something else"),
+        (_tries(WORSE, WORSE, ("better", 35.0, 190)), "between 0 and 1"),
+        ([0.30, 0.35], "one row of three"),
     ],
     "16.4": [
         ("half as far", "cover less than that"),

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from yolox_edu.exercises.judge import Random, exercise, same
+from yolox_edu.exercises.judge import Random, Wrong, exercise, same
 
 
 @exercise("16.1")
@@ -119,31 +119,28 @@ def _overlap(a: Tensor, b: Tensor) -> float:
     return both / ((r - l) * (b_ - t) + (r2 - l2) * (b2 - t2) - both)
 
 
-@exercise("16.3")
-def moving_average(answer: Callable, random: Random) -> None:
-    """the average after one update, number by number"""
-    shape = random.shape(2)
-    average, weights = random.tensor(*shape), random.tensor(*shape)
-    decay, ramp = 0.9 + 0.01 * random.integer(0, 9), float(random.integer(5, 50))
-    n = random.integer(1, 2 * int(ramp))
-    keep = decay * (1 - math.exp(-n / ramp))
+MOST = 197.0  # million pixels: 375 streets, 8 times, at 256 x 256
 
-    def mixed(share: float) -> Tensor:
-        flat = [share * a + (1 - share) * w for a, w in zip(average.flatten(), weights.flatten())]
-        return torch.stack(flat).view(shape)
 
-    faults = {
-        "the roles have changed places: the decay is the share of the old average": mixed(1 - keep),
-        "the decay does not rise with n: early updates keep too much of the random start": mixed(decay),
-        "the rise is there, the decay itself is not: multiply the two": mixed(1 - math.exp(-n / ramp)),
-        "this is the part that shrinks, exp(-n / ramp); one minus it rises": mixed(
-            decay * math.exp(-n / ramp)
-        ),
-        "n was counted from 0; the first update has n = 1": mixed(decay * (1 - math.exp(-(n - 1) / ramp))),
-        "these are the old weights, unmoved": average.clone(),
-    }
-    where = f"for update {n} with decay {decay:.2f} and ramp {ramp:.0f}"
-    same(answer(average, weights, n, decay, ramp), mixed(keep), where, faults)
+@exercise("16.3", seeds=1)
+def same_minutes(answer: list, random: Random) -> None:
+    """one try at least, each with its prediction, none dearer than the run, one of them better"""
+    rows = answer if isinstance(answer, list | tuple) else [None]
+    if not all(isinstance(row, list | tuple) and len(row) == 3 for row in rows):
+        raise Wrong("give a list with one row of three a try: what you expect, AP, million pixels")
+    base, *tries = answer or [("the run", 0.0, 0.0)]
+    if not tries:
+        raise Wrong("no try after the row of the run itself; one at least was asked")
+    for number, (expected, ap, megapixels) in enumerate(tries, start=1):
+        if expected not in ("better", "worse"):
+            raise Wrong(f'try {number} expects {expected!r}; write "better" or "worse" before it runs')
+        if not 0 <= ap <= 1:
+            raise Wrong(f"try {number} has an AP of {ap}; AP lies between 0 and 1")
+        if megapixels > MOST:
+            raise Wrong(f"try {number} looked at {megapixels:.0f} million pixels; the run at {MOST:.0f}")
+    best = max(ap for _, ap, _ in tries)
+    if best <= base[1]:
+        raise Wrong(f"the best try has AP {best:.3f}, the run {base[1]:.3f}: change something else")
 
 
 @exercise("16.4")

@@ -14,7 +14,7 @@ from PIL import Image
 from yolox_edu.draw import colour
 from yolox_edu.viz.svg import FONT, STRONG, Drawing, canvas, number, width_of
 
-QUALITY = 60  # of the JPEG: a film holds several pictures, a chapter 500 KB in all
+QUALITY = 48  # of the JPEG: a film holds several pictures, a chapter 500 KB in all
 # Letters and frames lie on any ground, from noon to night: an edge keeps them apart from it.
 EDGE, SHADE = (f'style="filter:drop-shadow(0 0 1px {light})"' for light in ("#fff", "#000"))
 HALO = 'stroke="#fff" stroke-width="3" stroke-linejoin="round" paint-order="stroke" fill="#000"'

@@ -39,7 +39,7 @@ def style(pictures: str = "png") -> None:
     shell.InteractiveTB.set_mode(mode="Minimal")
     if hasattr(shell, "kernel"):
         shell.run_line_magic("matplotlib", "inline")
-        quality = {"pil_kwargs": {"quality": 78}} if pictures == "jpeg" else {}
+        quality = {"pil_kwargs": {"quality": 62}} if pictures == "jpeg" else {}
         set_matplotlib_formats(pictures, bbox_inches=None, **quality)
 
 
