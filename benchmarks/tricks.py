@@ -138,7 +138,7 @@ def streets(pictures: int = PICTURES, unseen: int = UNSEEN) -> tuple[RamCache, R
     """What to learn from, what to be judged on, and that once more as a batch."""
     train = RamCache(Crossing.split("train", pictures, SIDE))
     val = RamCache(Crossing.split("val", unseen, SIDE))
-    plain = TrainSet(val, (SIDE, SIDE), Augment(mosaic=0, mixup=0, flip=0, hsv=(0, 0, 0)))
+    plain = TrainSet(val, (SIDE, SIDE), Augment(mosaic=0.0, mixup=0.0, flip=0.0, hsv=(0, 0, 0)))
     batch = collate([plain[i, 0, False] for i in range(unseen)])
     return train, val, prepare(*batch, torch.device("cpu"), len(val.names))
 
@@ -208,7 +208,7 @@ def speed(name: str, steps: int = 8) -> dict[str, Any]:
     """CPU seconds of a forward and backward pass of eight streets: the best of `steps`."""
     side, precision, order = int(name.split()[0]), *name.split()[1:]
     train = RamCache(Crossing.split("train", BATCH, side))
-    batch = collate([TrainSet(train, (side, side), Augment(mosaic=0))[i, 0, False] for i in range(BATCH)])
+    batch = collate([TrainSet(train, (side, side), Augment(mosaic=0.0))[i, 0, False] for i in range(BATCH)])
     images, targets = prepare(*batch, torch.device("cpu"), 8)
     layout = torch.contiguous_format if order == "contiguous" else torch.channels_last
     torch.manual_seed(0)

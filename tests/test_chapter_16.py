@@ -91,7 +91,8 @@ def film(cells):
 def test_the_film_has_every_epoch_street_and_view(film):
     plan = json.loads(re.search(r'<script type="text/plain">\n(.*)', film).group(1))
     assert len(plan["order"]) == 9 * 5 * 3
-    said = re.findall(r"Street (\d) after epoch (\d): (\d+) things are there, (\d+|light)", film)
+    # The sentence of a frame stands in its drawing too: each counts once.
+    said = set(re.findall(r"Street (\d) after epoch (\d): (\d+) things are there, (\d+ [bc]|light)", film))
     val = Crossing.split("val", 64, 256)
     things = [len(val.target(i)["labels"]) for i in WATCHED]
     assert {(int(s), int(n)) for s, _, n, _ in said} == set(enumerate(things, start=1))
@@ -99,8 +100,9 @@ def test_the_film_has_every_epoch_street_and_view(film):
 
 
 def test_more_cells_are_positive_when_boxes_are_better(cells, film):
-    positive = re.findall(r"Street \d after epoch (\d): \d+ things are there, (\d+) cells are positive", film)
-    total = [sum(int(n) for at, n in positive if at == epoch) for epoch in "08"]
+    sentence = r"Street (\d) after epoch (\d): \d+ things are there, (\d+) cells are positive"
+    positive = set(re.findall(sentence, film))
+    total = [sum(int(n) for _, at, n in positive if at == epoch) for epoch in "08"]
     first, last = re.findall(r"\d+", printed(cells, "positives in the five streets"))
     assert total == [int(first), int(last)]
     assert total[1] > 1.5 * total[0]
@@ -204,12 +206,6 @@ def test_every_kind_of_mistake_gets_its_word(cells):
     assert taken.tolist() == [True, False, False]
     none = Detections(torch.zeros(0, 4), torch.zeros(0), torch.zeros(0, dtype=torch.int64), ())
     assert sort_out(none, truth)[0] == []
-
-
-def test_the_share_of_the_start_is_that_of_the_average(cells):
-    share = defined(cells, "left_of_start")
-    assert share(3, 0.9, 1e-9) == pytest.approx(0.9**3)
-    assert share(50, 0.9998, 2000.0) < 1e-9
 
 
 # --- the same minutes, spent otherwise --------------------------------------------------------------------
