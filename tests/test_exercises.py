@@ -157,7 +157,9 @@ def test_the_stub_is_not_right_and_the_solution_is(number):
     right = said["solution", number]
     assert right.startswith(f"{number} right: "), right
     (at,) = tagged(of(number), "solution", number)
-    value = isinstance(checked(cells(of(number))[at])[number], ast.Constant)
+    answer = checked(cells(of(number))[at])[number]
+    # An answer that is no function (a word, a list of tries) has nothing to be tried on: one seed.
+    value = isinstance(answer, ast.Constant) or judge.exercises(of(number))[number].seeds == 1
     assert value or re.search(r"on ([3-9]|\d\d+) random inputs$", right), "compare on at least three seeds"
 
 

@@ -200,11 +200,11 @@ def says(row: Row, name: str, run: int, diagnosis: str) -> str:
     return f"No, run {run} is something else. With “{diagnosis}”, {DISEASES[diagnosis][0]}."
 
 
-def _said(loss: float) -> str:
+def _said(loss: int | float) -> str:
     return f"{loss:.1f}" if loss < 1000 else "far beyond 1,000"
 
 
-def _y(loss: float) -> float:
+def _y(loss: int | float) -> float:
     return TOP + HIGH * (1 - min(loss, MOST) / MOST)
 
 
