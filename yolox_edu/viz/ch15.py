@@ -220,7 +220,7 @@ def _axes(steps: int) -> list[str]:
     return out
 
 
-def _curve(losses: Sequence[float | None], first: float, steps: int, colour: str, dashes: str) -> str:
+def _curve(losses: Sequence[float | None], first: int | float, steps: int, colour: str, dashes: str) -> str:
     """A line through a value each five steps; what is above the axis lies on its upper edge."""
     points = [
         f"{number(LEFT + (WIDE - LEFT) * (first + 5 * i) / steps)},{number(_y(loss))}"
