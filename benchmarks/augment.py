@@ -6,7 +6,8 @@
 Both get the same pictures, held in memory as decoded arrays (and, in the last rows, as JPEG bytes that each
 decodes as it normally does: Pillow here, cv2 there). Both make what a training step takes from a worker: ours
 uint8, the official code float32. One thread each. The two take turns, so that a busy machine hurts both
-alike. Needs `pixeltable-yolox` (the official code as a package).
+alike. Needs `pixeltable-yolox` (the official code as a package). --keep also writes
+yolox_edu/measured/augment.json, which the book's page "Parity and numbers" shows.
 """
 
 import argparse
@@ -34,6 +35,7 @@ from yolox_edu.data.augment import Augment
 from yolox_edu.data.letterbox import fit
 from yolox_edu.data.picture import to_rgb
 from yolox_edu.data.training import TrainSet
+from yolox_edu.measured import keep
 
 Sample = tuple[Any, dict[str, Any]]
 
@@ -159,6 +161,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=9, help="rounds of each (9)")
     parser.add_argument("--batch", type=int, default=24, help="pictures a round (24)")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "augment.json")
+    parser.add_argument("--keep", action="store_true", help="the book quotes this run")
     args = parser.parse_args()
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
@@ -186,6 +189,8 @@ def main() -> None:
     versions = {"python": platform.python_version(), "torch": torch.__version__, "cv2": cv2.__version__}
     settings = {"pictures": what, "size": args.size, "rounds": args.rounds, "batch": args.batch, "threads": 1}
     args.out.write_text(json.dumps({**settings, "versions": versions, "rows": rows}, indent=2) + "\n")
+    if args.keep:
+        keep("augment", rows, [0])
 
 
 if __name__ == "__main__":

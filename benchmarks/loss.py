@@ -1,12 +1,13 @@
 """Assignment and losses, forward and backward: ours against the official code, on the same tensors.
 
-    python benchmarks/loss.py [--device cpu|cuda] [--threads N] [--repeats N] [--json FILE]
+    python benchmarks/loss.py [--device cpu|cuda] [--threads N] [--repeats N] [--json FILE] [--keep]
 
 Needs pixeltable-yolox (the official model). Runs alternate between the two, so that a machine whose
 speed drifts is fair to both; medians are quoted. Half of the predictions lie near a ground truth, as they
 do in a network that has learnt something. The last rows are whole train steps of Nano at 416: forward,
 losses, backward, SGD; in the same memory layout for both, and at last each as its own code trains: ours in
-channels_last, the official one contiguous.
+channels_last, the official one contiguous. --keep also writes yolox_edu/measured/loss.json, which the book's
+page "Parity and numbers" shows.
 """
 
 import argparse
@@ -26,6 +27,7 @@ from reference_head import Reference
 from yolox_edu import build
 from yolox_edu.boxes import grid, xyxy_to_cxcywh
 from yolox_edu.losses import losses
+from yolox_edu.measured import keep
 from yolox_edu.simota import pad_targets
 
 
@@ -132,6 +134,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--repeats", type=int, default=9)
     parser.add_argument("--json", type=Path, default=Path(__file__).parent / "results" / "loss.json")
+    parser.add_argument("--keep", action="store_true", help="the book quotes this run")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     warnings.simplefilter("ignore", FutureWarning)
@@ -161,6 +164,8 @@ def main() -> None:
         json.dumps({"device": args.device, "machine": machine, "rows": rows}, indent=1) + "\n"
     )
     print(f"written to {args.json}")
+    if args.keep:
+        print("and to", keep("loss", rows, [0]))
 
 
 if __name__ == "__main__":
