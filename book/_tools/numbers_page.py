@@ -123,7 +123,10 @@ def against(rows: Rows, unit: str, head: str) -> str:
     ours, theirs = f"ours_{unit}", f"official_{unit}"
     return table(
         [head, "ours", "official", "ratio"],
-        ([r["what"], f"{r[ours]:.0f}", f"{r[theirs]:.0f}", f"{r['ratio']:.1f}"] for r in rows),
+        (
+            [r["what"].replace(" x ", " × "), f"{r[ours]:.0f}", f"{r[theirs]:.0f}", f"{r['ratio']:.1f}"]
+            for r in rows
+        ),
     )
 
 
