@@ -252,7 +252,7 @@ def test_all_or_none_is_no_teacher():
 
 def test_better_anchors_do_not_help_much():
     (coco, own) = re.findall(
-        r"([\d.]+) in shape, +(\d+) misfits; (\d+) of 1797 .* (\d+) of the 15", printed()
+        r"([\d.]+) in shape, +(\d+) misfits;\s+(\d+) of 1797 .* (\d+) of the 15", printed()
     )
     assert (coco[3], own[3]) == ("15", "2")  # "every", "nearly all"
     assert float(own[0]) > float(coco[0]) + 0.05
