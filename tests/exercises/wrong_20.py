@@ -76,6 +76,6 @@ WRONG = {
         (undivided, "divided by the deviation"),
         (times, "multiplied by the deviation"),
         (lambda *given: normalised(*given, colour=torch.zeros_like), "black"),
-        (lambda *given: normalised(*given)[:2], "3 things were asked"),
+        (lambda *given: normalised(*given)[:2], "2 things came out"),
     ],
 }

@@ -64,7 +64,7 @@ def _names(order: list[int]) -> list[str]:
 
 @exercise("20.2", seeds=8)
 def culprit(answer: Callable, random: Random) -> None:
-    """the layer whose weights were changed, although all layers after it differ too"""
+    """the layer that was mapped wrongly, although all layers after it differ too"""
     order = torch.randperm(6, generator=random.generator).tolist()
     random.draws += 1
     right, wrong = _Net(order), _Net(order)
@@ -73,8 +73,8 @@ def culprit(answer: Callable, random: Random) -> None:
     wrong.load_state_dict(right.state_dict())
     place = random.integer(1, 4)  # neither the first nor the last to run
     bad = f"part{order[place]}"
-    if random.integer(0, 1):  # a wrong number; or a wrong setting, which no state dict shows
-        wrong.layers[bad].weight.data.mul_(1.01)
+    if random.integer(0, 1):  # another layer's numbers; or a wrong setting, which no state dict shows
+        wrong.layers[bad].load_state_dict(right.layers[f"part{order[-1]}"].state_dict())
     else:
         wrong.layers[bad].padding_mode = "replicate"
         wrong.layers[bad]._reversed_padding_repeated_twice = [1, 1, 1, 1]

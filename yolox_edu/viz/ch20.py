@@ -178,7 +178,7 @@ def difference_bars(values: Mapping[str, float], scale: str = "log", says: str =
             body.append(rect(LEFT, y, max(long, 1.5), LINE - 5, colour, tint=tint))
         if name == first:
             body.append(text(LEFT + long + 6, y + 8, "it starts here", "start"))
-    return canvas(body, LEFT + WIDE + 24, bottom + 22, says or sentence(values))
+    return canvas(body, LEFT + WIDE + 80, bottom + 22, says or sentence(values))
 
 
 def percent(value: float) -> str:
@@ -202,9 +202,9 @@ def sentence(values: Mapping[str, float], hits: int = 0, false: int = 0, objects
 
 
 def inwards(maps: Mapping[str, Float[Tensor, "h w"]]) -> Figure:
-    """Maps of a relative difference side by side, dark where there is none. Chapter 20."""
-    fig, axes = plt.subplots(1, len(maps), figsize=(2.1 * len(maps), 2.7))
-    for ax, (name, values) in zip(axes, maps.items()):
+    """Maps of a relative difference in two rows, dark where there is none. Chapter 20."""
+    fig, axes = plt.subplots(2, -(-len(maps) // 2), figsize=(7, 4.6))
+    for ax, (name, values) in zip(axes.flat, maps.items()):
         image = ax.imshow(values.clamp(min=1e-7).log10(), cmap="viridis", vmin=-6, vmax=0)
         side = f"{values.shape[0]} × {values.shape[1]} cells"
         ax.set(title=name, xlabel=side, xticks=[], yticks=[])
