@@ -98,23 +98,36 @@ def mean_folded(legacy: YOLOX) -> YOLOX:
     return wrong
 
 
-def shaken(preset: str, seed: int = 0) -> YOLOX:
-    """A preset with random weights, and random statistics in every batch norm. Chapter 20."""
+@torch.no_grad()
+def shaken(preset: str, x: Float[Tensor, "n 3 h w"], seed: int = 0) -> YOLOX:
+    """A preset with random weights, and random numbers in every batch norm. Chapter 20.
+
+    Means and variances follow the size of what arrives there, or the pictures x would be lost on their way.
+    """
     generator = torch.Generator().manual_seed(seed)
 
     def draw(values: Tensor, low: float, high: float) -> None:
         values.uniform_(low, high, generator=generator)
 
+    def fit(norm: nn.BatchNorm2d, inputs: tuple[Tensor]) -> None:
+        size = inputs[0].square().mean().sqrt().item()
+        for values, low, high in ((norm.weight, 1.0, 2.0), (norm.bias, -0.8, 0.8)):
+            draw(values, low, high)
+        draw(norm.running_mean, -0.3 * size, 0.3 * size)
+        draw(norm.running_var, 0.5 * size**2, 1.5 * size**2)
+
     model = build(preset).eval().requires_grad_(False)
     for module in model.modules():
-        if isinstance(module, nn.Conv2d):  # as large on the way out as on the way in
+        if isinstance(module, nn.Conv2d):
             side = (3 / module.weight[0].numel()) ** 0.5
             draw(module.weight, -side, side)
-        elif isinstance(module, nn.BatchNorm2d):
-            draw(module.weight, 0.8, 1.6)
-            draw(module.bias, -0.3, 0.3)
-            draw(module.running_mean, -0.3, 0.3)
-            draw(module.running_var, 0.5, 1.5)
+            if module.bias is not None:
+                draw(module.bias, -0.3, 0.3)
+    norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
+    hooks = [norm.register_forward_pre_hook(fit) for norm in norms]
+    model.raw(x)
+    for hook in hooks:
+        hook.remove()
     return model
 
 
