@@ -1,4 +1,4 @@
-"""`python -m yolox_edu data`: write Crossing, fetch COCO; look at, check any set. Chapters 16, 19 and 21."""
+"""`python -m yolox_edu data`: write Crossing, fetch COCO; look at, check, convert. Chapters 16, 19, 21."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ examples:
   python -m yolox_edu data sheet crossing --out sheet.png              the first pictures with their boxes
   python -m yolox_edu data sheet my-pictures --split train --first 40 --out sheet.png
   python -m yolox_edu data check my-pictures                           names what is wrong with a set
+  python -m yolox_edu data convert yolo my-labels --to my-pictures     labels of YOLO, or voc, become COCO's
 """
 
 
@@ -63,6 +64,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     look.add_argument("--json", type=Path, metavar="FILE", help="also write the findings as JSON")
 
+    turn = actions.add_parser("convert", help="labels of YOLO or VOC become COCO's layout", **same)
+    turn.add_argument("kind", choices=("yolo", "voc"), help="how they are laid out now")
+    turn.add_argument("folder", type=Path, metavar="DIR", help="where they lie; it is not changed")
+    turn.add_argument("--to", type=Path, required=True, metavar="OUT", help="a new folder")
+    turn.add_argument("--names", nargs="+", metavar="CLASS", help="the classes in order (default: as found)")
+    turn.add_argument("--from-zero", action="store_true", help="voc: boxes count from 0, as LabelImg's do")
+
 
 def _add_coco(fetch: argparse.ArgumentParser) -> None:
     """The options of `data coco`."""
@@ -90,7 +98,7 @@ def _add_coco(fetch: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace) -> int:
     """Run the sub-command that was asked for."""
-    actions = {"crossing": _write, "coco": _fetch, "sheet": _sheet, "check": _check}
+    actions = {"crossing": _write, "coco": _fetch, "sheet": _sheet, "check": _check, "convert": _convert}
     return actions[arguments.action](arguments)
 
 
@@ -145,3 +153,19 @@ def _check(arguments: argparse.Namespace) -> int:
     if arguments.json:
         write_text(arguments.json, to_json(findings))
     return 1 if has_errors(findings) else 0
+
+
+def _convert(arguments: argparse.Namespace) -> int:
+    from yolox_edu.data.convert_voc import voc_to_coco  # needs defusedxml
+    from yolox_edu.data.convert_yolo import yolo_to_coco  # needs pyyaml
+
+    if arguments.kind == "yolo":
+        if arguments.from_zero:
+            raise ValueError("--from-zero: YOLO's boxes are shares of the picture; it is for voc")
+        counts = yolo_to_coco(arguments.folder, arguments.to, arguments.names)
+    else:
+        counts = voc_to_coco(arguments.folder, arguments.to, arguments.names, arguments.from_zero)
+    for split, count in counts.items():
+        print(f"{split}: {count} pictures in {arguments.to / split}")
+    print(f"now look at it: python -m yolox_edu data check {arguments.to}")
+    return 0

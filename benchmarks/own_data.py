@@ -1,0 +1,147 @@
+"""How much data of one's own: fine-tuning from "crossing" against from scratch, with 10, 30, 100 pictures.
+
+    python benchmarks/own_data.py [--to DIR] [--quick]
+
+The set is `Furniture`, drawn at 128 x 128: three classes that the weights "crossing" know as background only.
+Every run takes the same number of steps. Each model is judged on unseen streets; on the streets it learnt
+from; and on a leaking set, of which a third are streets it learnt from. Rows that are there already are not
+measured again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from yolox_edu import build, measured
+from yolox_edu.data.coco_json import coco_index
+from yolox_edu.data.furniture import NAMES, Furniture
+from yolox_edu.data.training import RamCache, TrainSet
+from yolox_edu.evaluate import coco_figures, predictions
+from yolox_edu.recipe import recipe_for
+from yolox_edu.train import Trainer
+from yolox_edu.weights import load_for_finetune
+
+SIDE, STEPS, BATCH, UNSEEN = 128, 100, 8, 80
+PICTURES, STARTS, SEEDS = (10, 30, 100), ("crossing", "scratch"), (0, 1)
+LEAKING = 1 / 3  # of the pictures of the leaking set
+
+
+class Silent(Trainer):
+    """A trainer that writes no checkpoint."""
+
+    def save(self, name: str = "last.pt") -> None:
+        """Nothing."""
+
+
+def train(start: str, pictures: int, seed: int, steps: int = STEPS, rate: float = 0.16) -> tuple[Any, Any]:
+    """The averaged model after a run, and the source that it learnt from; seed s takes its own streets."""
+    torch.manual_seed(seed)
+    source = Furniture(1000 + pictures, 21, SIDE)
+    source = RamCache(_Part(source, range(100 * seed, 100 * seed + pictures)))
+    changes = {"size": SIDE, "batch": BATCH, "seed": seed, "lr": rate}
+    recipe, augment = recipe_for("pico", pictures, epochs=max(1, steps * BATCH // pictures), **changes)
+    augment = replace(augment, mosaic=0.5)
+    if start == "scratch":
+        model = build("pico", len(NAMES), NAMES)
+    else:
+        model, _ = load_for_finetune(start, len(NAMES), NAMES, (1, 2, 3))
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = Silent(
+            model, TrainSet(source, (SIDE, SIDE), augment, seed), recipe, Path(folder), progress=False
+        )
+        trainer.run()
+    return trainer.ema.model, source
+
+
+class _Part:
+    """Some pictures of a source."""
+
+    def __init__(self, source: Furniture, indices: range):
+        self.source, self.indices = source, indices
+        self.names, self.category_ids = source.names, source.category_ids
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, i: int) -> tuple:
+        return self.source[self.indices[i]]
+
+
+def judge(model: Any, learnt: Any, unseen: Any) -> dict[str, float]:
+    """AP on unseen streets, on learnt ones, and on a set that leaks."""
+    both = {
+        name: (_truth(some), *predictions(model, some, SIDE)[:2])
+        for name, some in (("unseen", unseen), ("learnt", learnt))
+    }
+    row = {name: round(coco_figures(*each)[0][0], 4) for name, each in both.items()}
+    row["AP50"] = round(coco_figures(*both["unseen"])[0][1], 4)
+    kept = sorted(both["unseen"][2])
+    leaks = min(len(learnt), round(len(kept) * LEAKING))
+    kept = set(kept[: round(leaks / LEAKING) - leaks])
+    some = {"unseen": kept, "learnt": set(sorted(both["learnt"][2])[:leaks])}
+    row["leaking"] = round(_joined(both, some), 4)
+    return row
+
+
+def _truth(source: Any) -> Any:
+    """The ground truth of these pictures, with their own ids."""
+    images, rows = [], []
+    for _, target in (source[i] for i in range(len(source))):
+        images.append({"id": target["image_id"], "width": SIDE, "height": SIDE})
+        for (a, b, c, d), label in zip(target["boxes"].tolist(), target["labels"].tolist()):
+            row = {"id": len(rows) + 1, "image_id": target["image_id"], "category_id": label + 1}
+            rows.append(row | {"bbox": [a, b, c - a, d - b], "area": (c - a) * (d - b), "iscrowd": 0})
+    kinds = [{"id": i + 1, "name": name} for i, name in enumerate(NAMES)]
+    return coco_index({"images": images, "annotations": rows, "categories": kinds})
+
+
+def _joined(both: dict[str, tuple], some: dict[str, set[int]]) -> float:
+    """AP of a set made of some pictures of two sets."""
+    parts, images, truth, rows = both.values(), [], [], []
+    for step, ((coco, found, _), chosen) in enumerate(zip(parts, some.values())):
+        move = 100_000 * step
+        images += [
+            image | {"id": image["id"] + move} for image in coco.dataset["images"] if image["id"] in chosen
+        ]
+        for kind, records in ((truth, coco.dataset["annotations"]), (rows, found)):
+            kind += [r | {"image_id": r["image_id"] + move} for r in records if r["image_id"] in chosen]
+    truth = [record | {"id": i} for i, record in enumerate(truth, 1)]
+    kinds = both["unseen"][0].dataset["categories"]
+    coco = coco_index({"images": images, "annotations": truth, "categories": kinds})
+    return coco_figures(coco, rows, [image["id"] for image in images])[0][0]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--to", type=Path, default=measured.FOLDER, help="folder of the result")
+    parser.add_argument("--quick", action="store_true", help="ten steps on ten streets, nothing kept")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    unseen = RamCache(Furniture.split("val", 12 if arguments.quick else UNSEEN, SIDE))
+    if arguments.quick:
+        return print(json.dumps(judge(*train("crossing", 10, 0, 10), unseen)))
+    there = (arguments.to / "own_data.json").is_file()
+    rows = measured.recall("own_data", arguments.to)["rows"] if there else []
+    done = {(row["start"], row["pictures"], row["seed"]) for row in rows}
+    work = [(s, p, seed) for seed in SEEDS for p in PICTURES for s in STARTS]
+    for start, pictures, seed in (each for each in work if each not in done):
+        began = time.process_time()
+        row = {"start": start, "pictures": pictures, "seed": seed}
+        row |= judge(*train(start, pictures, seed), unseen)
+        rows.append(row | {"cpu_seconds": round(time.process_time() - began, 1)})
+        measured.keep("own_data", rows, list(SEEDS), arguments.to)
+        print(rows[-1], flush=True)
+
+
+if __name__ == "__main__":
+    main()
