@@ -7,17 +7,11 @@ background; here these are the three classes, and people and cars are background
 from __future__ import annotations
 
 from dataclasses import fields
-from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .coco_json import coco_index
 from .crossing import Crossing
 from .crossing_scene import NOTHING, Cast, Scene, Thing, compose
-
-if TYPE_CHECKING:
-    from pycocotools.coco import COCO
 
 NAMES = ("bench", "mail box", "pram")
 KINDS = {"bench": 0, "mail_box": 1, "pram": 2}  # as the painter calls them
@@ -62,21 +56,6 @@ class Furniture(Crossing):
         things = sorted([*scene.things, *cast.things], key=lambda thing: -thing.z)
         counted = tuple(_Furniture(*_values(thing)) for thing in things)
         return Scene(street, counted), rng
-
-    @cached_property
-    def coco(self) -> COCO:
-        """The ground truth for pycocotools, made at its first use."""
-        images, annotations = [], []
-        for target in (self.target(i) for i in range(self.count)):
-            image = {"id": target["image_id"], "file_name": target["file"]}
-            images.append(image | {"width": self.size, "height": self.size})
-            rows = zip(target["boxes"].tolist(), target["labels"].tolist(), target["area"].tolist())
-            for (x1, y1, x2, y2), label, area in rows:
-                record = {"id": len(annotations) + 1, "image_id": image["id"], "iscrowd": 0, "area": area}
-                record |= {"category_id": label + 1, "bbox": [x1, y1, x2 - x1, y2 - y1]}
-                annotations.append(record)
-        kinds = [{"id": i, "name": name} for i, name in zip(self.category_ids, self.names)]
-        return coco_index({"images": images, "annotations": annotations, "categories": kinds})
 
 
 def _values(thing: Thing) -> tuple:
