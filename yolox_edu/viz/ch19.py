@@ -93,7 +93,7 @@ def _x(seconds: float) -> float:
 
 
 def _y(ap: float) -> float:
-    return TOP + HIGH * (1 - ap / 60)
+    return TOP + HIGH * (1 - ap / 70)
 
 
 def what_to_pick(
@@ -136,7 +136,7 @@ def _mark(choice: Choice, best: bool) -> list[str]:
 
 def _axes() -> list[str]:
     out = []
-    for ap in range(0, 61, 10):
+    for ap in range(0, 71, 10):
         out.append(f'<path d="M{LEFT} {number(_y(ap))}h{WIDE}" stroke="currentColor" stroke-opacity="0.15"/>')
         out.append(text(LEFT - 8, _y(ap), str(ap), "end"))
     for seconds, words in ((0.001, "1 ms"), (0.01, "10 ms"), (0.1, "0.1 s"), (1, "1 s"), (10, "10 s")):
