@@ -3,116 +3,83 @@
 import torch
 
 
-def line(make):
-    """An answer to 21.1 from the four shares and the picture's sides."""
-
-    def answer(text, width, height):
-        label, *shares = map(float, text.split())
-        return int(label), torch.tensor(make(*shares, width, height))
-
-    return answer
+def numbers(line, width, height):
+    label, cx, cy, w, h = map(float, line.split())
+    return int(label), cx * width, cy * height, w * width, h * height
 
 
-def right_line(cx, cy, w, h, width, height):
-    return [(cx - w / 2) * width, (cy - h / 2) * height, (cx + w / 2) * width, (cy + h / 2) * height]
+def centre(line, width, height):
+    label, *box = numbers(line, width, height)
+    return label, torch.tensor(box)
 
 
-def near(train, val, limit=4.0, signed=False):
-    apart = train[:, None].float() - val[None].float()  # n m 16 16
-    apart = (apart if signed else apart.abs()).mean((2, 3)).abs()
+def corner(line, width, height):
+    label, cx, cy, w, h = numbers(line, width, height)
+    return label, torch.tensor([cx, cy, cx + w, cy + h])
+
+
+def coco(line, width, height):
+    label, cx, cy, w, h = numbers(line, width, height)
+    return label, torch.tensor([cx - w / 2, cy - h / 2, w, h])
+
+
+def shares(line, width, height):
+    label, cx, cy, w, h = numbers(line, 1, 1)
+    return label, torch.tensor([cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2])
+
+
+def right(line, width, height):
+    label, cx, cy, w, h = numbers(line, width, height)
+    return label, torch.tensor([cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2])
+
+
+def near(train, val, limit=4, cast=torch.float32):
+    apart = (train[:, None].to(cast) - val[None].to(cast)).float().abs().mean((2, 3))
     return [(int(i), int(j)) for i, j in (apart < limit).nonzero()]
 
 
-def bytes_wrap(train, val):
-    apart = (train[:, None] - val[None]).float().mean((2, 3))
-    return [(int(i), int(j)) for i, j in (apart < 4).nonzero()]
-
-
-def equal_bytes(train, val):
-    return [(i, j) for i, a in enumerate(train) for j, b in enumerate(val) if torch.equal(a, b)]
-
-
-def mend(leave=(), drop=()):
-    """An answer to 21.3 that leaves some faults as they are, and deletes some that it could mend."""
-
-    def answer(records):
-        wide = {image["id"]: image["width"] for image in records["images"]}
-        kept = {}
-        for number, old in enumerate(records["annotations"]):
-            x, y, w, h = old["bbox"]
-            over = x + w - wide.get(old["image_id"], 10**6)
-            lost = old["image_id"] not in wide and "picture" not in leave
-            if lost or (w <= 0 and "flat" not in leave) or (over > 0 and "over" in drop):
+def mend(records, classes=1, ids=True, doubles=True, unknown=True, flat=True, clip="clip"):
+    wide, kept = {i["id"]: i["width"] for i in records["images"]}, []
+    for r in records["annotations"]:
+        x, y, w, h = r["bbox"]
+        if (unknown and r["image_id"] not in wide) or (flat and w <= 0):
+            continue
+        if x + w > wide.get(r["image_id"], 1e9):
+            if clip == "drop":
                 continue
-            if "over" not in leave and over > 0:
-                w -= over
-            kind = old["category_id"] + ("class" not in leave)
-            if "class" in drop:
-                if old["category_id"] == 0:
-                    continue
-                kind = old["category_id"]
-            key = (old["image_id"], kind, x, y, w, h) + ((number,) if "double" in leave else ())
-            kept[key] = old | {"bbox": [x, y, w, h], "category_id": kind, "area": w * h}
-        rows = list(kept.values())
-        if "id" in drop:
-            rows = list({row["id"]: row for row in rows}.values())
-        if "id" not in leave:
-            rows = [row | {"id": i} for i, row in enumerate(rows, start=1)]
-        return records | {"annotations": rows}
-
-    return answer
-
-
-def everything_away(records):
-    """Silent, but nothing is left of the set."""
-    answer = mend()(records)
-    rows = answer["annotations"][:1]
-    return (
-        answer
-        | {"images": [i for i in records["images"] if i["id"] == rows[0]["image_id"]]}
-        | {"annotations": rows}
-    )
+            w = wide[r["image_id"]] - x if clip == "clip" else w
+        new = r | {"bbox": [x, y, w, h], "area": w * h, "category_id": r["category_id"] + classes}
+        same = [k for k in kept if {**k, "id": 0} == {**new, "id": 0}]
+        if not (doubles and same):
+            kept.append(new)
+    if ids:
+        kept = [r | {"id": i} for i, r in enumerate(kept, start=1)]
+    return {**records, "annotations": kept}
 
 
 WRONG = {
     "21.1": [
-        (
-            line(lambda cx, cy, w, h, W, H: [cx * W, cy * H, w * W, h * H]),
-            "centre, width and height in pixels",
-        ),
-        (
-            line(lambda cx, cy, w, h, W, H: [cx * W, cy * H, (cx + w) * W, (cy + h) * H]),
-            "taken for the corner",
-        ),
-        (line(lambda cx, cy, w, h, W, H: right_line(cx, cy, w, h, H, W)), "exchanged"),
-        (line(lambda cx, cy, w, h, W, H: right_line(cx, cy, w, h, 1, 1)), "still shares"),
-        (
-            line(lambda cx, cy, w, h, W, H: [(cx - w / 2) * W, (cy - h / 2) * H, w * W, h * H]),
-            "COCO's x, y, w, h",
-        ),
-        (lambda text, W, H: line(right_line)(text, W, H)[1], "two things were asked"),
-        (lambda text, W, H: (0, line(right_line)(text, W, H)[1]), "on the line"),
+        (centre, "centre, width and height in pixels"),
+        (corner, "the centre was taken for the corner"),
+        (coco, "COCO's x, y, w, h"),
+        (shares, "still shares"),
+        (lambda line, w, h: right(line, h, w), "exchanged"),
+        (lambda line, w, h: right(line, w, h)[1], "two things were asked"),
     ],
     "21.2": [
-        (bytes_wrap, "wraps round"),
-        (equal_bytes, "was missed"),
-        (lambda train, val: [(j, i) for i, j in near(train, val)], "wrong way round"),
-        (lambda train, val: near(train, val, limit=1e3), "that is another picture"),
-        (lambda train, val: near(train, val, signed=True), "that is another picture"),
-        (lambda train, val: len(near(train, val)), "pairs (i of train, j of val)"),
+        (lambda a, b: near(a, b, limit=100), "that is another picture"),
+        (lambda a, b: near(a, b, cast=torch.uint8), "wraps round"),
+        (lambda a, b: [(j, i) for i, j in near(a, b)], "train comes first"),
+        (lambda a, b: near(a, b)[:1], "was missed"),
+        (lambda a, b: 3, "pairs (i of train, j of val) were asked"),
     ],
     "21.3": [
-        (lambda records: records, "the checker still says: error"),
-        (mend(leave=["class"]), "add 1 in every annotation"),
-        (mend(leave=["picture"]), "no picture has this id"),
-        (mend(leave=["flat"]), "no area"),
-        (mend(leave=["over"]), "over the picture's edge"),
-        (mend(leave=["double"]), "stands there twice"),
-        (mend(leave=["id"]), "the same id"),
-        (mend(drop=["over"]), "a good box is gone"),
-        (mend(drop=["id"]), "a good box is gone"),
-        (mend(drop=["class"]), "a good box is gone"),
-        (everything_away, "a good box is gone"),
-        (lambda records: records["annotations"], "the records were asked"),
+        (lambda r: r, "the checker still says"),
+        (lambda r: mend(r, ids=False), "the same id"),
+        (lambda r: mend(r, classes=0), "no class has this id"),
+        (lambda r: mend(r, doubles=False), "stands there twice"),
+        (lambda r: mend(r, clip="leave"), "reaches over"),
+        (lambda r: mend(r, clip="drop"), "a good box is gone"),
+        (lambda r: [], "the records were asked"),
     ],
 }
