@@ -70,7 +70,7 @@ WRONG = {
         (lambda a, b: near(a, b, limit=100), "that is another picture"),
         (lambda a, b: near(a, b, cast=torch.uint8), "wraps round"),
         (lambda a, b: [(j, i) for i, j in near(a, b)], "train comes first"),
-        (lambda a, b: near(a, b)[:1], "was missed"),
+        (lambda a, b: [], "was missed"),
         (lambda a, b: 3, "pairs (i of train, j of val) were asked"),
     ],
     "21.3": [
