@@ -7,6 +7,7 @@ that share of all things exactly and misses the rest. So all that its answers lo
 
 from __future__ import annotations
 
+import collections
 import functools
 import math
 from collections.abc import Mapping, Sequence
@@ -23,16 +24,16 @@ FPS, SECONDS = 30, 20  # of the camera
 MACHINES = {"this core": 1, "10 × faster": 10, "100 × faster": 100}
 
 
-def ages(latency: float, frames: int = FPS * SECONDS, fps: float = FPS) -> list[int]:
+def ages(latency: int | float, frames: int = FPS * SECONDS, fps: int | float = FPS) -> list[int]:
     """How many frames old the newest ready result is, at each frame from the first result on. Chapter 19.
 
     The detector takes the newest frame whenever it is free; what lies between is never looked at.
     """
-    ready, frame = [], 0
+    ready, frame, free = [], 0, 0.0
     while frame < frames:
-        finished = frame / fps + latency
-        ready.append((finished, frame))
-        frame = max(frame + 1, math.floor(finished * fps + 1e-9))
+        free = max(free, frame / fps) + latency  # begun when the frame is there and the last one is done
+        ready.append((free, frame))
+        frame = max(frame + 1, math.floor(free * fps + 1e-9))
     out, last = [], -1
     for now in range(frames):
         while last + 1 < len(ready) and ready[last + 1][0] <= now / fps + 1e-9:
@@ -42,24 +43,25 @@ def ages(latency: float, frames: int = FPS * SECONDS, fps: float = FPS) -> list[
     return out
 
 
-def late_iou(shift: float) -> float:
+def late_iou(shift: int | float) -> float:
     """IoU of a box and the same box, moved sideways by `shift` of its widths. Chapter 19."""
     return max(0.0, (1 - shift) / (1 + shift))
 
 
 @functools.cache
-def streaming_ap(ap: float, latency: float, speed: float) -> float:
+def streaming_ap(ap: int | float, latency: int | float, speed: int | float) -> float:
     """AP against the world as it is when the answer is ready. Chapter 19.
 
     ap: of the same detector when nothing moves, in percent. speed: of the middle one of five things, in its
     own widths a second. A box that comes too late is a false alarm and its thing is missed, so a share q of
     good boxes costs twice: recall falls to q times what it was, precision to q.
     """
-    old = ages(latency)
+    old = collections.Counter(ages(latency))
+    ious = [(late_iou(speed * pace * age / FPS), n) for age, n in old.items() for pace in PACES]
     total = 0.0
     for threshold in THRESHOLDS:
-        good = sum(late_iou(speed * pace * age / FPS) >= threshold - 1e-9 for age in old for pace in PACES)
-        total += (good / (len(old) * len(PACES))) ** 2
+        good = sum(n for iou, n in ious if iou >= threshold - 1e-9)
+        total += (good / (old.total() * len(PACES))) ** 2
     return ap * total / len(THRESHOLDS)
 
 
@@ -73,7 +75,9 @@ class Choice(NamedTuple):
     in_time: bool
 
 
-def choices(rows: Sequence[Mapping[str, Any]], fps: float, machine: str, speed: float) -> list[Choice]:
+def choices(
+    rows: Sequence[Mapping[str, Any]], fps: int | float, machine: str, speed: int | float
+) -> list[Choice]:
     """The six sizes with their published AP and the latencies that were measured. Chapter 19."""
     out = []
     for row in rows:
@@ -88,16 +92,16 @@ LEFT, TOP, WIDE, HIGH = 44, 12, 516, 270
 LEAST, MOST = 0.0003, 12.0  # seconds, the ends of the axis
 
 
-def _x(seconds: float) -> float:
+def _x(seconds: int | float) -> float:
     return LEFT + WIDE * math.log(seconds / LEAST) / math.log(MOST / LEAST)
 
 
-def _y(ap: float) -> float:
+def _y(ap: int | float) -> float:
     return TOP + HIGH * (1 - ap / 70)
 
 
 def what_to_pick(
-    rows: Sequence[Mapping[str, Any]], pictures_a_second: int, machine: str, widths_a_second: float
+    rows: Sequence[Mapping[str, Any]], pictures_a_second: int, machine: str, widths_a_second: int | float
 ) -> Drawing:
     """The six sizes: latency against AP, standing and moving; the best that keeps pace. Chapter 19."""
     found = choices(rows, pictures_a_second, machine, widths_a_second)
@@ -168,5 +172,5 @@ def _says(found: Sequence[Choice], best: Choice | None, fps: int) -> str:
     )
 
 
-def _time(seconds: float) -> str:
+def _time(seconds: int | float) -> str:
     return f"{seconds:.1f} s" if seconds >= 0.95 else f"{1000 * seconds:.{0 if seconds >= 0.01 else 1}f} ms"
