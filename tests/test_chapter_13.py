@@ -183,7 +183,7 @@ def test_the_measured_runs_say_what_the_chapter_says():
 def test_the_first_steps_measured_again():
     kept = next(r for r in measured.recall("detach")["rows"] if r["seed"] == 0 and not r["detach"])
     again = benchmark().train(detach=False, seed=0, steps=20)
-    # The start is the same everywhere; after 20 steps at this rate processors have drifted apart by up to 0.05.
+    # The start is the same everywhere; after 20 steps at this rate processors drift apart by 0.05.
     for old, new, apart in zip(kept["steps"], again, (0.01, 0.15)):
         assert new["iou"] == pytest.approx(old["iou"], abs=apart)
         assert new["class"] == pytest.approx(old["class"], abs=3 * apart)

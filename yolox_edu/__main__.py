@@ -15,7 +15,10 @@ COMMANDS = {  # name: (module, what it does)
     "detect": ("yolox_edu.cli_detect", "find objects in pictures, folders, videos or a webcam"),
     "train": ("yolox_edu.cli_train", "train a network, from scratch or from weights"),
     "evaluate": ("yolox_edu.cli_evaluate", "measure a network: COCO AP, by class and by size"),
-    "data": ("yolox_edu.cli_data", "write the drawn street crossing or fetch COCO; look at a set, check, convert it"),
+    "data": (
+        "yolox_edu.cli_data",
+        "draw the street crossing or fetch COCO; look at a set, check or convert it",
+    ),
     "doctor": ("yolox_edu.cli_doctor", "name what is wrong with a set, with weights, or with this machine"),
     "export": ("yolox_edu.cli_export", "write weights in another format"),
 }
