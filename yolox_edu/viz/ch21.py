@@ -102,10 +102,10 @@ def board(fault: str) -> Drawing:
     summary = report(findings).splitlines()[-1]
     alt = f"Fault: {fault}. The checker: {summary}."
     said = _lines([str(finding) for finding in serious] + [summary])
-    return row(image(pixels, claimed.clip(-8, SIDE + 8), labels, 300, alt=alt), said, alt=alt)
+    return row(image(pixels, claimed.clip(-8, SIDE + 8), labels, 280, alt=alt), said, alt=alt)
 
 
-def _lines(sentences: Sequence[str], width: int = 54) -> Drawing:
+def _lines(sentences: Sequence[str], width: int = 52) -> Drawing:
     """Sentences, wrapped; an error's first word is marked by weight and a bar, not by colour alone."""
     body, y = [], 14.0
     for sentence in sentences:
@@ -116,7 +116,7 @@ def _lines(sentences: Sequence[str], width: int = 54) -> Drawing:
         for place, line in enumerate(lines):
             body.append(text(12, y + place * 1.35 * FONT, line, "start", bold=place == 0))
         y += height + 8
-    return canvas(body, 440, max(y, 60), " ".join(sentences))
+    return canvas(body, 416, max(y, 60), " ".join(sentences))
 
 
 def shapes_of(records: Records) -> None:
