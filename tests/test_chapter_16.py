@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import math
 import re
 
 import notebooks
@@ -15,9 +16,11 @@ from torch import nn
 
 from yolox_edu import build, measured
 from yolox_edu.data.crossing import Crossing
+from yolox_edu.data.training import TrainSet, collate
 from yolox_edu.detect import Detections
 from yolox_edu.draw import colour
 from yolox_edu.recipe import recipe_for
+from yolox_edu.train import prepare
 from yolox_edu.tries import attempt
 from yolox_edu.viz.film import frame, glow, squares
 
@@ -68,6 +71,37 @@ def test_the_first_loss_was_predicted(cells):
         assert measured == pytest.approx(by_hand, rel=0.05)
 
 
+def test_what_the_first_loss_hears_and_what_it_does_not():
+    """The prose beside the first loss: a forgotten bias and wrong corners are loud, two others silent."""
+    torch.manual_seed(0)
+    streets = Crossing.split("train", 375, 256)
+    recipe, augment = recipe_for("pico", 375, size=256, epochs=8)
+    source = TrainSet(streets, (256, 256), augment, recipe.seed)
+    images, targets = collate([source[key] for key in next(recipe.keys(375, start=0))])
+    model = build("pico", 8, streets.names).train()
+
+    def first(images, targets):
+        x, truths = prepare(images, targets, torch.device("cpu"), 8)
+        with torch.no_grad():
+            return [term.item() for term in model(x, truths).values()]
+
+    def corners(boxes):
+        return torch.cat((boxes[:, :2], boxes[:, 2:] - boxes[:, :2]), dim=1)
+
+    healthy = first(images, targets)
+    shifted = [t | {"labels": (t["labels"] + 1) % 8} for t in targets]
+    assert first(images, shifted) == pytest.approx(healthy, rel=0.06)
+    x, truths = prepare(images, targets, torch.device("cpu"), 8)
+    with torch.no_grad():
+        bright = [term.item() for term in model(255 * x, truths).values()]
+    assert bright == pytest.approx(healthy, rel=0.06)
+    assert first(images, [t | {"boxes": corners(t["boxes"])} for t in targets])[1] > 100
+    for name, bias in model.named_parameters():
+        if name.endswith("bias") and (bias + math.log(99)).abs().max() < 1e-4:
+            nn.init.zeros_(bias)
+    assert first(images, targets)[1] == pytest.approx(90, abs=8)
+
+
 def test_the_plan_is_the_recipes(cells):
     recipe, augment = recipe_for("pico", 375, size=256, epochs=8)
     total = recipe.steps(375)
@@ -97,6 +131,16 @@ def test_the_film_has_every_epoch_street_and_view(film):
     things = [len(val.target(i)["labels"]) for i in WATCHED]
     assert {(int(s), int(n)) for s, _, n, _ in said} == set(enumerate(things, start=1))
     assert sum(what == "light" for *_, what in said) == 9 * 5
+
+
+def test_night_comes_later_and_a_street_gets_worse(film):
+    said = re.findall(
+        r"Street (\d) after epoch (\d): (\d+) things are there, (\d+) boxes\. ([^\"<\n]*)", film
+    )
+    boxes = {(int(s), int(e)): (int(things), int(found), names) for s, e, things, found, names in said}
+    assert boxes[2, 5][:2] == (13, 12)
+    assert boxes[5, 5][:2] == (13, 6)
+    assert ["car" in boxes[4, epoch][2] for epoch in (5, 6, 7, 8)] == [True, True, True, False]
 
 
 def test_more_cells_are_positive_when_boxes_are_better(cells, film):
