@@ -170,6 +170,14 @@ def test_the_chapter_s_figure_is_light_and_says_both_shares():
     )
     assert 0.4 < low / high < 0.6, "precision halves"
     assert 0 < found_low - found_high < 0.1, "a few more people"
+    steps = re.findall(r"Person, scores from ([\d.]+): (\d+) boxes, (\d+) right.*?of (\d+) found", html)
+    cost = {float(cut): 10 * (int(g) - int(tp)) + int(m) - int(tp) for cut, m, tp, g in steps}
+    assert min(cost, key=cost.get) == 0.25, "the cheapest stop at ten to one"
+    assert cost[0.25] == 475
+    for cut, missed in (("25", 0), ("3", 1)):
+        assert re.search(
+            rf"Person, scores from 0.{cut}: .*?Left: \d+ right, \d+ wrong, {missed} missed", html
+        )
 
 
 # --- what the prose says ------------------------------------------------------------------------------------
