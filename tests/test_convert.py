@@ -171,7 +171,9 @@ def test_there_and_back(tmp_path, kind, capsys):
     source, truth = lay_out(tmp_path / "in", kind)
     command = ["data", "convert", kind, str(tmp_path / "in"), "--to", str(tmp_path / "out")]
     assert main([*command, "--names", *source.names]) == 0
-    assert "data check" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert f"in this order: {', '.join(source.names)}" in said
+    assert "data check" in said
     again = open_coco(tmp_path / "out", "train")
     assert again.names == tuple(source.names)
     for (pixels, target), (labels, wanted), (drawn, _) in zip(again, truth, source, strict=True):

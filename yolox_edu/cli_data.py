@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 
 from yolox_edu.cli_options import open_source, positive, size, write_text
@@ -167,5 +168,8 @@ def _convert(arguments: argparse.Namespace) -> int:
         counts = voc_to_coco(arguments.folder, arguments.to, arguments.names, arguments.from_zero)
     for split, count in counts.items():
         print(f"{split}: {count} pictures in {arguments.to / split}")
+    file = next((arguments.to / "annotations").glob("*.json"))
+    names = [category["name"] for category in json.loads(file.read_text(encoding="utf-8"))["categories"]]
+    print(f"classes, in this order: {', '.join(names)}")
     print(f"now look at it: python -m yolox_edu data check {arguments.to}")
     return 0
