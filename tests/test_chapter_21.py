@@ -198,6 +198,12 @@ def test_the_same_box_in_three_notations():
     np.testing.assert_allclose([cx - sw / 2, cy - sh / 2, sw, sh], [x, y, w, h], atol=0.5)
 
 
+def test_another_order_of_names_changes_every_label():
+    (one, other) = re.findall(r"^(?:sorted|typed) +\(.*\) labels ([\d ]+)$", printed(), re.M)
+    assert len(one.split()) == 3
+    assert all(a != b for a, b in zip(one.split(), other.split(), strict=True))
+
+
 def test_every_subject_of_the_chapter_is_computed():
     source = "\n".join(cell.source for cell in code())
     for call in (

@@ -12,6 +12,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.ticker import FixedLocator, NullLocator
 from PIL import Image, ImageEnhance
 
 from yolox_edu.data.check import check
@@ -102,7 +103,7 @@ def board(fault: str) -> Drawing:
     summary = report(findings).splitlines()[-1]
     alt = f"Fault: {fault}. The checker: {summary}."
     said = _lines([str(finding) for finding in serious] + [summary])
-    return row(image(pixels, claimed.clip(-8, SIDE + 8), labels, 280, alt=alt), said, alt=alt)
+    return row(image(pixels, claimed.clip(-8, SIDE + 8), labels, 256, alt=alt), said, alt=alt)
 
 
 def _lines(sentences: Sequence[str], width: int = 52) -> Drawing:
@@ -116,7 +117,7 @@ def _lines(sentences: Sequence[str], width: int = 52) -> Drawing:
         for place, line in enumerate(lines):
             body.append(text(12, y + place * 1.35 * FONT, line, "start", bold=place == 0))
         y += height + 8
-    return canvas(body, 416, max(y, 60), " ".join(sentences))
+    return canvas(body, 400, max(y, 60), " ".join(sentences))
 
 
 def shapes_of(records: Records) -> None:
@@ -129,6 +130,10 @@ def shapes_of(records: Records) -> None:
         right.barh(name, len(sizes))
         right.text(len(sizes), name, f" {len(sizes)}", va="center")
     left.set(title="Every box", xlabel="width (pixels)", ylabel="height (pixels)", xscale="log", yscale="log")
+    for axis in (left.xaxis, left.yaxis):
+        axis.set_major_locator(FixedLocator([5, 10, 20, 40, 80]))
+        axis.set_major_formatter("{x:.0f}")
+        axis.set_minor_locator(NullLocator())
     left.legend()
     right.set(title="Boxes of each class", xlabel="boxes")
     right.margins(x=0.2)
