@@ -145,6 +145,7 @@ def test_two_processes_divide_by_their_mean_count(monkeypatch):
 
 
 def test_the_drawings_of_the_chapter_take_what_they_say():
+    plt.close("all")  # another file's tests may have left a figure
     losses_ = {"a": lambda raw: raw.sum(-1)}
     ch13.journey(losses_)
     x = torch.linspace(-3, 3, 50)
