@@ -1,8 +1,10 @@
 """The drawings, by what they show: the numbers in the SVG are the model's."""
 
 import base64
+import inspect
 import io
 import re
+import sys
 from html.parser import HTMLParser
 from xml.etree import ElementTree
 
@@ -378,6 +380,19 @@ def test_source_is_the_packages(capsys):
     assert capsys.readouterr().out.startswith('def space_to_depth(x: Float[Tensor, "n c h w"])')
     viz.source(Focus)
     assert "class Focus(nn.Module):" in capsys.readouterr().out
+
+
+def test_a_notebook_colours_the_source(monkeypatch):
+    shown = []
+    module = sys.modules["yolox_edu.viz.style"]  # whose name the function `style` hides
+    monkeypatch.setattr(module, "get_ipython", object)
+    monkeypatch.setattr(module, "display", lambda bundle, raw: shown.append(bundle))
+    viz.source(Focus)
+    lines = shown[0]["text/markdown"].splitlines()
+    assert lines[:4] == ["`yolox_edu/blocks.py`", "", "```python", "class Focus(nn.Module):"]
+    assert lines[-1] == "```"
+    assert "\n".join(lines[3:-1]) == inspect.getsource(Focus).rstrip()
+    assert shown[0]["text/plain"] == "yolox_edu/blocks.py: Focus"
 
 
 def test_text_is_escaped():

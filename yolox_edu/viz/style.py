@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import inspect
-import sys
 from collections.abc import Callable
 
 import matplotlib as mpl
+from IPython import get_ipython
+from IPython.display import display
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 
 from yolox_edu.viz.svg import CYCLE, PALETTE
@@ -33,7 +34,7 @@ def style(pictures: str = "png") -> None:
             "svg.hashsalt": "yolox-edu",
         }
     )
-    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    shell = get_ipython()
     if shell is None:
         return
     shell.InteractiveTB.set_mode(mode="Minimal")
@@ -44,5 +45,15 @@ def style(pictures: str = "png") -> None:
 
 
 def source(thing: Callable[..., object] | type) -> None:
-    """Print a function or class as it stands in the package, so that no chapter holds a second copy."""
-    print(inspect.getsource(inspect.unwrap(thing)).rstrip())
+    """Show a function or class as it stands in the package, so that no chapter holds a second copy.
+
+    As Markdown, which every notebook colours like code of its own; in a plain Python session it is printed.
+    """
+    thing = inspect.unwrap(thing)
+    code = inspect.getsource(thing).rstrip()
+    if get_ipython() is None:
+        print(code)
+        return
+    file = thing.__module__.replace(".", "/") + ".py"
+    text = f"`{file}`\n\n```python\n{code}\n```"
+    display({"text/markdown": text, "text/plain": f"{file}: {thing.__qualname__}"}, raw=True)
