@@ -393,6 +393,8 @@ def test_a_notebook_colours_the_source(monkeypatch):
     assert lines[-1] == "```"
     assert "\n".join(lines[3:-1]) == inspect.getsource(Focus).rstrip()
     assert shown[0]["text/plain"] == "yolox_edu/blocks.py: Focus"
+    viz.source(Focus.forward)
+    assert shown[1]["text/markdown"].splitlines()[3].startswith("def forward(self, x")
 
 
 def test_text_is_escaped():

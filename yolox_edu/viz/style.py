@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import textwrap
 from collections.abc import Callable
 
 import matplotlib as mpl
@@ -50,7 +51,7 @@ def source(thing: Callable[..., object] | type) -> None:
     As Markdown, which every notebook colours like code of its own; in a plain Python session it is printed.
     """
     thing = inspect.unwrap(thing)
-    code = inspect.getsource(thing).rstrip()
+    code = textwrap.dedent(inspect.getsource(thing)).rstrip()  # a method stands at the left, too
     if get_ipython() is None:
         print(code)
         return
