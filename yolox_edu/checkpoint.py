@@ -11,6 +11,7 @@ from yolox_edu.weightfile import atomic, kind, read_torch
 from yolox_edu.weights import CHECKPOINT
 
 FIELDS = ("recipe", "step", "model", "ema", "ema_updates", "optimizers", "scaler", "best_ap")
+SETTINGS = ("preset", "num_classes", "names", "pictures")
 
 
 class CheckpointError(ValueError):
@@ -56,3 +57,15 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
             f"{path}: not a checkpoint of our training ({what}); --resume wants a run's last.pt"
         )
     return state
+
+
+def same_run(path: Path, its: dict[str, Any], mine: dict[str, Any]) -> None:
+    """Raise CheckpointError, naming each setting that differs, where a checkpoint is of another run."""
+    its, mine = ({**state["recipe"], **{name: state[name] for name in SETTINGS}} for state in (its, mine))
+    other = [name for name in mine if its.get(name) != mine[name]]
+    if other:
+        theirs, ours = (", ".join(f"{name} {values.get(name)}" for name in other) for values in (its, mine))
+        raise CheckpointError(
+            f"{path}: it is of a run with {theirs}; this one has {ours}. Go on with the settings that it was "
+            "made with, or start a new run from it with --weights"
+        )

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
-from yolox_edu.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from yolox_edu.checkpoint import load_checkpoint, same_run, save_checkpoint
 from yolox_edu.data.training import TrainSet, collate, start_worker
 from yolox_edu.logs import Logs, curves
 from yolox_edu.model import YOLOX
@@ -245,12 +245,7 @@ class Trainer:
     def resume(self, path: Path) -> None:
         """Take up a run where its checkpoint left it. Raises CheckpointError where it is of another run."""
         state = load_checkpoint(path)
-        mine = self.state()
-        for field in ("preset", "num_classes", "names", "recipe", "pictures"):
-            if state[field] != mine[field]:
-                raise CheckpointError(
-                    f"{path}: its {field} is {state[field]}, but this run's is {mine[field]}"
-                )
+        same_run(path, state, self.state())
         self.model.load_state_dict(state["model"])
         self.ema.model.load_state_dict(state["ema"])
         self.ema.updates = state["ema_updates"]
