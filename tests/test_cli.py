@@ -202,6 +202,7 @@ def test_write_a_set_and_evaluate_on_it(trained, here, capsys):
     assert len(list((here / "set" / "val").glob("*.png"))) == 3
 
     argv = ["evaluate", "--weights", trained, "--data", "set", "--json", "out/report.json", "--batch", "2"]
+    argv += ["--card", "out/card.png"]
     assert main(argv) == 0
     table = capsys.readouterr().out
     assert "3 pictures at 64 x 64" in table
@@ -209,6 +210,7 @@ def test_write_a_set_and_evaluate_on_it(trained, here, capsys):
     assert "person" in table
     report = json.loads((here / "out" / "report.json").read_text())
     assert report["images"] == 3
+    assert Image.open(here / "out" / "card.png").size == (1110, 1110)
     assert list(report["per_class"]) == list(Crossing.names)
 
     assert main(["data", "sheet", "set", "--out", "s/sheet.png", "--columns", "2"]) == 0

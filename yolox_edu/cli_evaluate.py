@@ -23,7 +23,7 @@ EPILOG = """\
 examples:
   python -m yolox_edu evaluate                                  our small weights on 200 unseen street scenes
   python -m yolox_edu evaluate --weights yolox_s.pth --data coco --split val2017 --json s.json
-  python -m yolox_edu evaluate --weights runs/mine/best.pt --data my-pictures --split val
+  python -m yolox_edu evaluate --weights runs/mine/best.pt --data my-pictures --split val --card card.png
   torchrun --nproc-per-node 2 -m yolox_edu evaluate --data coco --split val2017 --weights yolox_s.pth
 
 Confidence 0.01 and NMS at IoU 0.65 are the settings of the published figures.
@@ -41,6 +41,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--workers", type=int, default=0, help="processes that read pictures; 0: none but this one"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the report as JSON")
+    parser.add_argument(
+        "--card",
+        type=Path,
+        metavar="FILE",
+        help="also draw the report card: figures, classes, kinds of mistakes, the pictures with most of them",
+    )
     add_device(parser)
 
 
@@ -49,6 +55,7 @@ def main(arguments: argparse.Namespace) -> int:
     check_device(arguments.device)
     model = load_model(arguments)
     source = open_source(arguments.data, arguments.split, arguments.count)
+    found = []
     with processes(arguments.device) as device:
         report = evaluate(
             model.to(device),
@@ -57,9 +64,16 @@ def main(arguments: argparse.Namespace) -> int:
             arguments.batch,
             workers=arguments.workers,
             device=device,
+            found=found,
         )
         if rank_and_world()[0] == 0:
             print(report)
             if arguments.json:
                 write_text(arguments.json, report.to_json())
+            if arguments.card:
+                from yolox_edu.viz.card import report_card  # matplotlib, only where it is asked for
+
+                arguments.card.parent.mkdir(parents=True, exist_ok=True)
+                title = f"{Path(arguments.weights).name} on {Path(arguments.data).name}"
+                report_card(report, found, source, title=title).savefig(arguments.card, dpi=150)
     return 0

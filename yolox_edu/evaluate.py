@@ -192,11 +192,13 @@ def evaluate(
     device: torch.device | str | None = None,
     workers: int = 0,
     progress: bool = True,
+    found: list[dict] | None = None,
 ) -> Report:
     """COCO AP of a model on a source (see yolox_edu.data). Explained in chapters 18 and 19.
 
     `size` is the network's input: a side, (height, width), or None for what the model was made for.
     `device` is that of the model's weights if None. The model is left in the mode that it was in.
+    A list given as `found` is filled with the detections, as COCO result rows (see `predictions`).
     Under torch.distributed the processes share the pictures and every one of them returns the same report.
 
     Raises ValueError for a size that is no multiple of 32, for classes that do not match, and where not a
@@ -207,6 +209,8 @@ def evaluate(
     rows, seen, bad = _gather(
         predictions(model, source, size, batch, confidence, iou_threshold, device, workers, progress)
     )
+    if found is not None:
+        found += rows
     if not seen:
         raise ValueError(f"no picture could be read: {_some(bad, 3) or 'the set is empty'}")
     figures, per_category = _on_first_process(lambda: coco_figures(source.coco, rows, seen))

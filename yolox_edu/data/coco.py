@@ -1,7 +1,7 @@
 """Any set in COCO's format as a source of pictures and boxes. Explained in chapters 19 and 21.
 
 A *source* is what training, evaluation and detection take: `len(source)`, `source[i] -> (image, target)`,
-`source.names`, `source.category_ids`, `source.coco`.
+`source.names`, `source.category_ids`, `source.image_ids`, `source.coco`.
 """
 
 import contextlib

@@ -99,6 +99,11 @@ class Crossing:
             "file": f"crossing-{self.seed}-{index}",
         }
 
+    @property
+    def image_ids(self) -> list[int]:
+        """The COCO ids of the pictures, in their order."""
+        return list(range(1, self.count + 1))
+
     @cached_property
     def coco(self) -> COCO:
         """The ground truth for pycocotools, made at its first use: 2,000 pictures take about ten seconds."""

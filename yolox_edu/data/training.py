@@ -165,6 +165,11 @@ class RamCache:
         return image, dict(target)
 
     @property
+    def image_ids(self) -> list[int]:
+        """The COCO ids of the pictures, in their order."""
+        return self.source.image_ids
+
+    @property
     def coco(self) -> Any:
         """The ground truth of the source inside."""
         return self.source.coco
