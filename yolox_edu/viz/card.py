@@ -43,7 +43,7 @@ def report_card(
     weak = sorted(((ap, name) for name, ap in report.per_class.items() if ap == ap))[:CLASSES]
     which = "The weakest classes" if len(weak) < len(report.per_class) else "AP by class"
     _bars(classes, [name for _, name in weak], [ap for ap, _ in weak], which)
-    _counts(words, count, f"boxes with a score from {confidence:g}")
+    _counts(words, count, f"boxes, score ≥ {confidence:g}")
     bottom.suptitle("Most mistakes. Blue: right; orange, dashed: wrong; black, dotted: missed", fontsize=10)
     for ax, (i, marked) in zip(bottom.subplots(2, 3).flat, _worst(verdicts, source)):
         _picture(ax, source, i, marked)
@@ -124,4 +124,5 @@ def _picture(ax: Axes, source: Any, i: int, marked: list[tuple[str, Row]]) -> No
     wrong = Counter(word for word, _ in marked if word != "right")
     said = ", ".join(f"{n} {word}" for word, n in wrong.most_common(2))
     ax.set(xticks=[], yticks=[], xlim=(0, pixels.shape[1]), ylim=(pixels.shape[0], 0))
+    ax.spines[:].set_visible(False)
     ax.set_xlabel(f"{target['file'][-24:]}\n{said or 'no mistake'}", fontsize=8)
