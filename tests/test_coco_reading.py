@@ -118,9 +118,10 @@ def test_boxes_partly_outside_are_clipped(make, tmp_path):
 def test_area_and_iscrowd_may_be_missing(make, tmp_path):
     record = annotation(1)
     del record["area"], record["iscrowd"]
-    make([record])
-    truth = open_coco(tmp_path, "val").coco.anns[1]
-    assert (truth["area"], truth["iscrowd"]) == (200, 0)
+    make([record, annotation(2, area=None)])
+    truth = open_coco(tmp_path, "val").coco.anns
+    assert (truth[1]["area"], truth[1]["iscrowd"]) == (200, 0)
+    assert truth[2]["area"] == 200
 
 
 def test_annotation_id_zero_counts_in_evaluation(make, tmp_path, capsys):

@@ -119,6 +119,13 @@ def shifted(s):
         one["category_id"] -= 1
 
 
+def corners_inside(s):
+    """None leaves its picture, but the areas tell."""
+    for one in s.annotations:
+        x, y, w, h = one["bbox"]
+        one.update(bbox=[x / 3, y / 3, (x + w) / 3, (y + h) / 3], area=w * h / 9)
+
+
 A, I, C = "annotations", "images", "categories"
 FAULTS = {
     "no list": (empty(A, None), "list-missing", "error", A, "no list 'annotations'"),
@@ -158,6 +165,9 @@ FAULTS = {
         lambda s: s.boxes(lambda x, y, w, h: [x + 35, y, x + 35 + w, y + h]),
         *("box-corners", "error", "annotations.bbox", "x1, y1, x2 - x1, y2 - y1"),
     ),
+    "corners inside": (corners_inside, "box-corners", "error", "annotations.bbox", "look corners"),
+    "area nought": (record(A, 4, area=0), "area-wrong", "warning", "annotations.area", "annotation 5"),
+    "area of another": (record(A, 4, area=5000), "area-wrong", "warning", "annotations.area", ": 5000"),
     "centres": (
         lambda s: s.boxes(lambda x, y, w, h: [W - w / 2 - x, y + h / 2, w, h]),
         *("box-centres", "error", "annotations.bbox", "x - width / 2"),

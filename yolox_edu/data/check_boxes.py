@@ -32,20 +32,28 @@ def check_boxes(table: Table, size: tuple[int, int], say: Findings) -> None:
     what, mend = "the box has no area, and is left out", "Delete it, or label the object again."
     say.each("warning", "box-flat", field, table.places(flat), what, mend)
     good = finite & ~negative & ~flat
-    if not _other_format(boxes[good], table.sizes[good], say):
+    if not _other_format(boxes[good], table.sizes[good], table.areas[good], say):
         _edges(table, boxes, good, say)
+        _areas(table, boxes, good, say)
         _tiny(table, boxes, good & ~table.crowd, size, say)
     _doubles(table, boxes, good & ~table.crowd, say)
     _crowded(table, say)
 
 
-def _other_format(boxes: Boxes, sizes: Float[np.ndarray, "n 2"], say: Findings) -> bool:
-    """Whether the file as a whole looks as if its boxes were in another format; which one is reported."""
+def _other_format(
+    boxes: Boxes, sizes: Float[np.ndarray, "n 2"], areas: Float[np.ndarray, " n"], say: Findings
+) -> bool:
+    """Whether the file as a whole looks as if its boxes were in another format; which one is reported.
+
+    Boxes that were written as corners, or about a centre, leave their pictures; corners also give
+    themselves away where the areas fit x2 - x1 and y2 - y1.
+    """
     if len(boxes) < ENOUGH:
         return False
     here, there, frame = boxes[:, :2], boxes[:, 2:], sizes + SLACK
     over = (here + there > frame).any(1).mean()
     as_corners = ((there > here) & (there <= frame)).all(1).mean()
+    by_area = np.isclose((there - here).prod(1), areas, rtol=0.01).mean()
     as_centres = ((here - there / 2 >= -SLACK) & (here + there / 2 <= frame)).all(1).mean()
     example = f"{np.round(boxes[0], 4).tolist()} in a picture of {sizes[0, 0]:.0f} x {sizes[0, 1]:.0f}"
     if (np.abs(boxes) <= 1.01).all(1).mean() > 0.9 and (sizes > 4).all():
@@ -54,7 +62,7 @@ def _other_format(boxes: Boxes, sizes: Float[np.ndarray, "n 2"], say: Findings) 
             "Multiply x and width by the picture's width, y and height by its height.",
         )
         code = "box-normalised"
-    elif over > 0.3 and as_corners > 0.98:
+    elif as_corners > 0.98 and (over > 0.3 or by_area > 0.98):
         what, mend = "corners (x1, y1, x2, y2)", "Write x1, y1, x2 - x1, y2 - y1."
         code = "box-corners"
     elif over > 0.1 and as_centres > 0.98:
@@ -77,6 +85,15 @@ def _edges(table: Table, boxes: Boxes, good: Bool[np.ndarray, " n"], say: Findin
     what = f"the box reaches over the picture's edge by more than {SLACK:.0f} pixel, and is clipped"
     mend = "Fine if the object goes on there; else the picture was scaled or cropped after labelling."
     say.each("warning", "box-over-edge", "annotations.bbox", table.places(over), what, mend)
+
+
+def _areas(table: Table, boxes: Boxes, good: Bool[np.ndarray, " n"], say: Findings) -> None:
+    most = 1.1 * boxes[:, 2:].prod(1) + 4  # a mask's pixels, counted, may be a few more
+    wrong = good & ((table.areas <= 0) | (table.areas > most))
+    places = [f"{place}: {table.areas[i]:g}" for place, i in zip(table.places(wrong), np.flatnonzero(wrong))]
+    what = "the area is 0, negative, or larger than the box; AP of small, medium and large goes by it"
+    mend = "Write width x height, or leave the field out."
+    say.each("warning", "area-wrong", "annotations.area", places, what, mend)
 
 
 def _tiny(

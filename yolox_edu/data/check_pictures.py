@@ -18,7 +18,7 @@ from PIL import Image
 
 from .check_records import Table, unsafe
 from .findings import Findings
-from .picture import _BROKEN, _ORIENTATION, _TURN
+from .picture import _BROKEN, _ORIENTATION, _TURN, reason
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif"}
 SIDE = 16  # of the thumbnail by which two pictures are compared
@@ -56,7 +56,7 @@ def look(path: Path, file: str) -> Look:
             image.load()
             thumb = thumbnail(image)
     except _BROKEN as error:
-        return Look(file, fault=str(error) or type(error).__name__)
+        return Look(file, fault=reason(error, path))
     digest = hashlib.blake2b(data, digest_size=16).digest()
     return Look(file, "", stored, stored[::-1] if sideways else stored, kind, digest, thumb)
 

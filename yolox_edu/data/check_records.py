@@ -56,6 +56,12 @@ class Table:
         """Which boxes stand for a crowd."""
         return np.array([bool(a.get("iscrowd")) for a in self.boxed], dtype=bool)
 
+    @cached_property
+    def areas(self) -> Float[np.ndarray, " n"]:
+        """The areas that the file gives; NaN where it gives none, or something that is no number."""
+        rows = [a.get("area") for a in self.boxed]
+        return np.array([v if isinstance(v, int | float) else np.nan for v in rows], dtype=np.float64)
+
     def places(self, chosen: Bool[np.ndarray, " n"]) -> list[str]:
         """The chosen boxes in words: "annotation 7 of 2.png: [5, 5, 0, 9]"."""
         found = [self.boxed[i] for i in np.flatnonzero(chosen)]

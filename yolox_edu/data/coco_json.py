@@ -24,7 +24,7 @@ _FIELDS = {  # what is needed of each record; all else may be missing
 def read_coco_json(path: str | Path) -> dict[str, Any]:
     """Read and check the annotation file; returns the parsed JSON with its small gaps filled.
 
-    Missing `iscrowd` becomes 0 and missing `area` the box's, since many tools leave them out and
+    Missing `iscrowd` becomes 0 and missing (or null) `area` the box's: many tools leave them out, and
     pycocotools needs them. Explained in chapter 21.
 
     Raises:
@@ -46,7 +46,8 @@ def read_coco_json(path: str | Path) -> dict[str, Any]:
     for place, record in enumerate(data["annotations"]):
         _check_box(path, place, record["bbox"])
         record.setdefault("iscrowd", 0)
-        record.setdefault("area", record["bbox"][2] * record["bbox"][3])
+        if not isinstance(record.get("area"), int | float):
+            record["area"] = record["bbox"][2] * record["bbox"][3]
     data.setdefault("info", {})
     return data
 

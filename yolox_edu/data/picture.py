@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from .errors import PictureError
 from .letterbox import PAD
@@ -49,13 +49,22 @@ def read_picture(path: str | Path, expected: tuple[int, int] | None = None) -> U
     except FileNotFoundError:
         raise PictureError(str(path), "no such file") from None
     except _BROKEN as error:
-        raise PictureError(str(path), f"cannot be read as a picture ({error})") from error
+        raise PictureError(str(path), f"cannot be read as a picture ({reason(error, path)})") from error
     if expected and pixels.shape[:2] != tuple(expected):
         is_, said = "{} x {}".format(*pixels.shape[:2]), "{} x {}".format(*expected)
         raise PictureError(
             str(path), f"is {is_} (height x width) but its annotations say {said}; wrong file, or resized"
         )
     return pixels
+
+
+def reason(error: BaseException, path: str | Path) -> str:
+    """Why a file is no picture, in words that are the same at each run. Chapter 21."""
+    if not isinstance(error, UnidentifiedImageError):
+        return str(error) or type(error).__name__
+    with open(path, "rb") as file:
+        start = file.read(16)
+    return f"of no kind that Pillow knows; it begins with {start!r}" if start else "the file is empty"
 
 
 def _only_unturned_fits(image: Image.Image, turn: Image.Transpose, expected: tuple[int, int]) -> bool:
