@@ -408,6 +408,11 @@ def test_layouts_and_what_lies_there_instead(sound):
     (sound.root / "labels" / "a.txt").write_text("0 0.5 0.5 0.1 0.1")
     (one,) = check(sound.root)
     assert "labels/a.txt is a YOLO label" in one.mend
+    assert f"data convert yolo {sound.root} --to NEW" in one.mend
+    (sound.root / "valid").mkdir()
+    (sound.root / "valid" / "_annotations.coco.json").write_text("{}")
+    (one,) = check(sound.root)
+    assert "Move valid/_annotations.coco.json to annotations/instances_valid.json." in one.mend
     with pytest.raises(DatasetError, match="no such folder"):
         check(sound.root / "nowhere")
 

@@ -69,13 +69,13 @@ def _nothing(root: Path, split: str, say: Findings) -> None:
     """There is no annotation file; say what lies there instead."""
     others = sorted(path.name for path in root.glob("annotations/*.json"))
     mend = f"There is {_few(others)}." if others else "Nothing lies in annotations/."
-    for pattern, words in (
-        ("**/_annotations.coco.json", "move {} there under that name"),
-        ("**/labels/**/*.txt", "{} is a YOLO label: convert them to COCO's layout"),
-        ("**/*.xml", "{} is a VOC label: convert them to COCO's layout"),
-    ):
-        if path := next(root.glob(pattern), None):
-            mend += f" {words.format(path.relative_to(root).as_posix())} (chapter 21)."
+    kinds = {"**/_annotations.coco.json": "", "**/labels/**/*.txt": "yolo", "**/*.xml": "voc"}
+    for pattern, kind in kinds.items():
+        if path := min(root.glob(pattern), default=None):
+            where = path.relative_to(root).as_posix()
+            convert = f"run `python -m yolox_edu data convert {kind} {root} --to NEW`, and check NEW"
+            move = f"Move {where} to annotations/instances_{path.parent.name}.json"
+            mend += f" {where} is a {kind.upper()} label: {convert} (chapter 21)." if kind else f" {move}."
             break
     what = "there is no such annotation file"
     say.add("error", "annotations-missing", "", what, mend, f"annotations/instances_{split}.json")
