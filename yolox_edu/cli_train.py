@@ -11,12 +11,14 @@ import torch
 
 from yolox_edu import weights
 from yolox_edu.cli_options import open_source, positive
+from yolox_edu.data.letterbox import letterbox
 from yolox_edu.data.training import RamCache, TrainSet
 from yolox_edu.evaluate import evaluate
 from yolox_edu.model import PRESETS, YOLOX, build
 from yolox_edu.parallel import processes, rank_and_world
 from yolox_edu.recipe import best_precision, recipe_for
 from yolox_edu.train import Trainer
+from yolox_edu.unfold import is_folded, unfold
 
 EPILOG = """\
 examples:
@@ -29,6 +31,7 @@ examples:
 The folder of a run holds last.pt (everything, to resume), best.pt, weights.safetensors (the averaged
 weights, to use), log.csv, TensorBoard events, curves.png, report.json and results.png.
 """
+UNFOLD = 16  # pictures that tell what batch norm's statistics are (chapter 21)
 CROSSING = {"train": 1800, "val": 200}  # pictures drawn when --count is not given
 
 
@@ -145,6 +148,11 @@ def _model(args: argparse.Namespace, source: Any) -> YOLOX:
             args.weights, len(source.names), source.names, source.category_ids, args.legacy
         )
         print(f"from {args.weights}; starting afresh: {', '.join(fresh) or 'nothing'}")
+        if is_folded(model) and not args.resume:
+            size = (args.size, args.size) if args.size else model.size
+            some = [letterbox(source[i][0], size)[0] for i in range(min(len(source), UNFOLD))]
+            unfold(model, torch.stack(some).float() / 255)
+            print(f"their batch norm is folded into the convolutions: measured anew on {len(some)} pictures")
         return model
     model = build(args.preset, len(source.names), source.names)
     model.category_ids = tuple(source.category_ids)
