@@ -33,9 +33,19 @@ def right(line, width, height):
     return label, torch.tensor([cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2])
 
 
-def near(train, val, limit=4, cast=torch.float32):
-    apart = (train[:, None].to(cast) - val[None].to(cast)).float().abs().mean((2, 3))
+def turned(line, width, height):
+    label, box = right(line, width, height)
+    return label, box[[1, 0, 3, 2]]
+
+
+def near(train, val, limit=4, cast=torch.float32, size=torch.abs):
+    apart = size((train[:, None].to(cast) - val[None].to(cast)).float()).mean((2, 3))
     return [(int(i), int(j)) for i, j in (apart < limit).nonzero()]
+
+
+def other_names(records):
+    records = mend(records, classes=0)
+    return {**records, "categories": [{**c, "id": c["id"] - 1} for c in records["categories"]]}
 
 
 def mend(records, classes=1, ids=True, doubles=True, unknown=True, flat=True, clip="clip"):
@@ -64,11 +74,14 @@ WRONG = {
         (coco, "COCO's x, y, w, h"),
         (shares, "still shares"),
         (lambda line, w, h: right(line, h, w), "exchanged"),
+        (turned, "x and y are exchanged"),
         (lambda line, w, h: right(line, w, h)[1], "two things were asked"),
     ],
     "21.2": [
         (lambda a, b: near(a, b, limit=100), "that is another picture"),
         (lambda a, b: near(a, b, cast=torch.uint8), "wraps round"),
+        (lambda a, b: near(a, b, size=lambda x: x), "cancel"),
+        (lambda a, b: near(a, b, limit=0.01), "Need pixels be equal"),
         (lambda a, b: [(j, i) for i, j in near(a, b)], "train comes first"),
         (lambda a, b: [], "was missed"),
         (lambda a, b: 3, "pairs (i of train, j of val) were asked"),
@@ -79,6 +92,7 @@ WRONG = {
         (lambda r: mend(r, classes=0), "no class has this id"),
         (lambda r: mend(r, doubles=False), "stands there twice"),
         (lambda r: mend(r, clip="leave"), "reaches over"),
+        (other_names, "under the names of other classes"),
         (lambda r: mend(r, clip="drop"), "a good box is gone"),
         (lambda r: [], "the records were asked"),
     ],
