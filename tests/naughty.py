@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import threading
 from collections import defaultdict
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ class Site:
         self.log: list[dict] = []
         self.url = ""
         self.enough = threading.Event()  # ends all stalls
+        self.busy: list[dict] = []  # requests that are being answered
 
     def sent(self, path: str) -> list[int]:
         """The bytes of each answer's body, as far as they were written."""
@@ -52,8 +54,10 @@ class Handler(BaseHTTPRequestHandler):
         self.close_connection = name != "well"
         if path not in site.files and name == "well":
             name, argument = "status", "404"
+        site.busy.append(self.entry)
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             getattr(self, name)(site.files.get(path, b""), argument)
+        site.busy.remove(self.entry)
 
     def put(self, data: bytes) -> None:
         """Write some of the body, and count it."""
@@ -175,6 +179,12 @@ class Handler(BaseHTTPRequestHandler):
     def silent(self, _: bytes, __: str) -> None:
         """No answer at all."""
         self.server.site.enough.wait(20)
+
+    def garbles(self, data: bytes, _: str) -> None:
+        """Over TLS: in the middle something that is not encrypted, as from a broken router."""
+        body = self.begin(data)
+        self.put(body[: len(body) // 2])
+        os.write(self.connection.fileno(), bytes(64))
 
     def drips(self, data: bytes, pause: str) -> None:
         """All of it, slowly."""

@@ -1,7 +1,9 @@
 """The downloader against a server that misbehaves: whole and right in the end, or a sentence that helps."""
 
+import errno
 import hashlib
 import os
+import re
 import shutil
 import signal
 import ssl
@@ -18,7 +20,7 @@ import pytest
 from naughty import serving
 
 from yolox_edu import fetch as fetching
-from yolox_edu import partfile
+from yolox_edu import partfile, progress, transfer
 from yolox_edu.fetch import FetchError, Offline, Patience, Remote, digest, fetch
 from yolox_edu.transfer import Session
 from yolox_edu.unpack import UnpackError, unpack
@@ -159,6 +161,17 @@ def test_progress_makes_patience_new(site, tmp_path, monkeypatch):
     assert (tmp_path / "f.bin").read_bytes() == DATA
 
 
+def test_numbers_in_headers_may_be_none():
+    assert [transfer._number(text) for text in ("12", "-5", "\u00b2", "", None)] == [
+        12,
+        None,
+        None,
+        None,
+        None,
+    ]
+    assert [transfer._seconds(text) for text in ("7", "\u00b2", "Wed, 21 Oct 2026", None)] == [7, 30, 30, 0]
+
+
 def test_redirects_are_followed(site, remote, tmp_path):
     site.always["/here"] = f"leads {site.url}/there"
     site.always["/there"] = "leads /f.bin"
@@ -168,21 +181,48 @@ def test_redirects_are_followed(site, remote, tmp_path):
     assert site.asked("/f.bin")[1].startswith("bytes=")
 
 
-def test_the_progress_bar_says_what_happens(site, remote, tmp_path, monkeypatch, capsys):
+def test_in_a_terminal_a_bar_and_what_happened_above_it(site, remote, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     site.plan["/f.bin"] = ["cut", "status 503"]
     fetch(remote, tmp_path / "f.bin", patience=QUICK)
+    *_, remark, last = capsys.readouterr().err.rstrip().split("\n")
+    assert remark.endswith("f.bin: the server answers 503 Service Unavailable; trying again in 0 s")
+    assert "f.bin: 100%" in last
+    assert "503" not in last  # what is over is not shown any longer
+
+
+def test_in_a_log_lines_and_no_bar(site, remote, tmp_path, monkeypatch, capsys):
+    site.plan["/f.bin"] = ["cut"]
+    fetch(remote, tmp_path / "f.bin", patience=QUICK)
+    assert capsys.readouterr().err.count("\n") == 1  # it took less than half a minute
+    monkeypatch.setattr(progress, "EVERY", 0)
+    (tmp_path / "f.bin").rename(tmp_path / "f.bin.part")
+    os.truncate(tmp_path / "f.bin.part", 300_000)
+    fetch(remote, tmp_path / "f.bin", patience=QUICK)
     said = capsys.readouterr().err
-    assert "f.bin" in said
-    assert "trying again" in said
+    assert re.match(r"f\.bin: 316kB of 600kB \(53%\), [\d.]+[kMG]?B/s\n", said)
+    assert said.splitlines()[-1].startswith("f.bin: 600kB of 600kB (100%), ")
+    assert "\r" not in said
+    fetch(f"{site.url}/f.bin", tmp_path / "g.bin", progress=False)
+    assert capsys.readouterr().err == ""
+
+
+def test_what_was_there_does_not_count_for_the_speed(monkeypatch, capsys):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    with progress.Progress("f.bin", "B") as shown:
+        shown.begin(10**12, 2 * 10**12)
+        time.sleep(0.05)
+        shown.add(1_000)
+        assert shown._bar.format_dict["initial"] == 10**12
+    assert not re.search(r"\d[GT]B/s", capsys.readouterr().err)
 
 
 # --- it does not come: a sentence -----------------------------------------------------------------------
 
 NEVER = {
-    "404": ("status 404", r"/f\.bin: the server answers 404", 1),
-    "403": ("status 403", r"answers 403", 1),
-    "500 always": ("status 500", r"answers 500 .*, 4 times in a row$", 4),
+    "404": ("status 404", r"/f\.bin: the server answers 404 Not Found; is this address right", 1),
+    "403": ("status 403", r"answers 403 .*want a log-in\?", 1),
+    "500 always": ("status 500", r"answers 500 .*, 4 times in a row; try again later$", 4),
     "wrong bytes always": ("spoilt", r"fetched twice, and both times its md5 is \w{32} instead of", 2),
     "more than declared": ("long", r"more comes than the 600,000 bytes", 1),
     "another size": ("offers_more", r"1,200,000 bytes are offered, 600,000 expected", 1),
@@ -237,6 +277,14 @@ def test_offline_says_what_to_do_in_two_sentences(tmp_path):
     assert fetch(remote, tmp_path / "f.bin").read_bytes() == b"abc"  # it was put there
 
 
+def test_out_of_reach_is_whom_a_redirect_named(site, remote, tmp_path):
+    site.always["/f.bin"] = "leads http://localhost:9/f.bin"
+    with pytest.raises(Offline, match=r"^localhost cannot be reached \(Connection refused\)"):
+        fetch(remote, tmp_path / "f.bin", patience=HASTY, progress=False)
+    with pytest.raises(Offline, match=r"^coco\.invalid cannot be reached \(its name cannot be looked up\)"):
+        fetch("http://coco.invalid/f.bin", tmp_path / "f.bin", patience=HASTY, progress=False)
+
+
 def test_another_file_in_its_place_is_left_alone(remote, tmp_path):
     (tmp_path / "f.bin").write_bytes(b"mine")
     with pytest.raises(FetchError, match=r"it has 4 bytes instead of 600,000\. Move it away"):
@@ -245,6 +293,9 @@ def test_another_file_in_its_place_is_left_alone(remote, tmp_path):
     with pytest.raises(FetchError, match=r"its md5 is \w+ instead of"):
         fetch(remote, tmp_path / "f.bin")
     assert (tmp_path / "f.bin").read_bytes() == DATA[::-1]
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(FetchError, match=r"folder: it is no file\. Move it away"):
+        fetch(remote.url, tmp_path / "folder")
 
 
 def test_a_check_of_ones_own(site, remote, tmp_path):
@@ -276,6 +327,33 @@ def test_a_disk_that_fills_up_meanwhile(site, remote, tmp_path):
     (tmp_path / "f.bin.part").symlink_to("/dev/full")
     with pytest.raises(FetchError, match="the disk is full"):
         fetch(remote, tmp_path / "f.bin", patience=QUICK, progress=False)
+
+
+def test_a_disk_that_takes_no_large_files(site, remote, tmp_path):
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, before[1]))
+        with pytest.raises(FetchError, match=r"f\.bin\.part: this disk takes no file so large"):
+            fetch(remote, tmp_path / "f.bin", patience=QUICK, progress=False)
+        path = archive(tmp_path / "z.zip", [("a/1.jpg", bytes(400_000))])
+        with pytest.raises(FetchError, match=r"a/1\.jpg: this disk takes no file so large"):
+            unpack(path, tmp_path, r"a/\d\.jpg", progress=False)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    fetch(remote, tmp_path / "f.bin", patience=QUICK, progress=False)
+    assert site.asked("/f.bin") == [None, "bytes=300000-"]
+    assert unpack(path, tmp_path, r"a/\d\.jpg", progress=False) == 1
+
+
+def test_a_folder_that_cannot_be_written_to(remote, tmp_path):
+    (tmp_path / "file").write_text("I am no folder")
+    for name in ("file/f.bin", "file/new/f.bin"):
+        with pytest.raises(FetchError, match=r"cannot be written to \(.*\); give another folder"):
+            fetch(remote, tmp_path / name, progress=False)
+    for code in (errno.EACCES, errno.EROFS):
+        with pytest.raises(FetchError, match="cannot be written to"), partfile.on_disk(tmp_path / "f.bin"):
+            raise OSError(code, os.strerror(code))
 
 
 # --- killed, two at once, proxies, certificates ---------------------------------------------------------
@@ -365,6 +443,13 @@ def test_certificates_are_verified(certificate, tmp_path, monkeypatch, site):
         assert safe.log == []
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate / "cert.pem"))
         fetch(f"{safe.url}/f.bin", tmp_path / "f.bin", patience=QUICK, progress=False)
+        safe.plan["/f.bin"] = ["garbles"]  # no fault of the certificate: try again
+        fetch(Remote(f"{safe.url}/f.bin", None, MD5), tmp_path / "h.bin", patience=QUICK, progress=False)
+        assert safe.log[-1]["range"].startswith("bytes=")
+        with pytest.raises(
+            FetchError, match=r"the encrypted connection broke \(wrong version number\), 4 times"
+        ):
+            fetch(site.url.replace("http", "https"), tmp_path / "i.bin", patience=QUICK, progress=False)
         safe.always["/g.bin"] = f"leads {site.url}/f.bin"
         with pytest.raises(FetchError, match="refused: it leads from https to http "):
             fetch(f"{safe.url}/g.bin", tmp_path / "g.bin", patience=QUICK, progress=False)
@@ -449,8 +534,8 @@ def test_attacks_are_refused_and_nothing_is_written(make, words, tmp_path):
     with pytest.raises(UnpackError, match=words) as caught:
         unpack(path, folder, r"a/\d\.jpg", progress=False)
     assert "z.zip" in str(caught.value)
-    assert not (folder / "a").exists()
-    assert sorted(p.name for p in tmp_path.rglob("*.jpg") if ".unpacking" not in str(p)) == []
+    assert list(folder.iterdir()) == []
+    assert list(tmp_path.rglob("*.jpg")) == []
 
 
 def test_a_bomb_against_what_was_declared(tmp_path):

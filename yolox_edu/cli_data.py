@@ -23,6 +23,20 @@ examples:
 """
 
 
+COCO = """\
+Fetch COCO 2017 into a folder, checked and unpacked; or a few single pictures of it.
+Interrupted, the same command goes on where it stopped. What is there is not fetched again.
+"""
+COCO_EPILOG = """\
+examples:
+  python -m yolox_edu data coco data/coco                     to evaluate: 1.1 GB to fetch
+  python -m yolox_edu data coco data/coco --parts train2017   to train: 19 GB, twice that on disk
+  python -m yolox_edu data coco data/coco --pictures 50       to taste: 0.25 GB and 50 pictures
+  python -m yolox_edu data coco data/coco --pictures 50 --classes dog "traffic light"
+The archives are compared with COCO's sizes and md5 sums. HTTPS_PROXY names a proxy.
+"""
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The sub-commands of `data`."""
     parser.epilog = EPILOG
@@ -42,7 +56,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     write.add_argument("--workers", type=positive, default=1, help="processes that draw")
 
-    _add_coco(actions.add_parser("coco", help="fetch COCO 2017, or a few pictures of it", **same))
+    coco = {"description": COCO, "epilog": COCO_EPILOG}
+    _add_coco(actions.add_parser("coco", help="fetch COCO 2017, or a few pictures of it", **coco, **same))
 
     sheet = actions.add_parser("sheet", help="a contact sheet: pictures with their boxes", **same)
     sheet.add_argument(
@@ -75,7 +90,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_coco(fetch: argparse.ArgumentParser) -> None:
     """The options of `data coco`."""
-    fetch.add_argument("folder", type=Path, metavar="DIR", help="where to put it; goes on where it stopped")
+    fetch.add_argument("folder", type=Path, metavar="DIR", help="where to put it")
     what = fetch.add_mutually_exclusive_group()
     what.add_argument(
         "--parts",
@@ -83,17 +98,30 @@ def _add_coco(fetch: argparse.ArgumentParser) -> None:
         choices=("annotations", "val2017", "train2017"),
         default=["annotations", "val2017"],
         metavar="PART",
-        help="annotations (0.25 GB), val2017 (0.8 GB), train2017 (19 GB) (default: the first two)",
+        help="which archives: annotations (0.25 GB), val2017 (0.8 GB), train2017 (19 GB) "
+        "(default: the first two)",
     )
     what.add_argument(
-        "--pictures", type=positive, metavar="N", help="the annotations and only N single pictures"
+        "--pictures",
+        type=positive,
+        metavar="N",
+        help="no archive of pictures, but N single ones, and the annotations, which know them",
     )
-    fetch.add_argument("--split", choices=("val2017", "train2017"), default="val2017", help="of these")
     fetch.add_argument(
-        "--classes", nargs="+", default=[], metavar="CLASS", help="that show one of these; others' boxes go"
+        "--split",
+        choices=("val2017", "train2017"),
+        help="with --pictures: from which part (default: val2017)",
     )
-    fetch.add_argument("--seed", type=int, default=0, help="another seed takes other pictures")
-    fetch.add_argument("--mirror", metavar="URL", help="another server with COCO's files under COCO's paths")
+    fetch.add_argument(
+        "--classes",
+        nargs="+",
+        metavar="CLASS",
+        help="with --pictures: only such that show one of these, with the boxes of these only",
+    )
+    fetch.add_argument("--seed", type=int, help="with --pictures: another number takes others (default: 0)")
+    fetch.add_argument(
+        "--mirror", metavar="URL", help="another server that has COCO's files under the same paths"
+    )
     fetch.add_argument("--keep", action="store_true", help="do not delete an archive once it is unpacked")
 
 
@@ -109,14 +137,18 @@ def _fetch(arguments: argparse.Namespace) -> int:
 
     folder, mirror = arguments.folder, arguments.mirror
     if arguments.pictures is None:
-        if arguments.classes:
-            raise ValueError("--classes: an archive holds all of them; say how many pictures with --pictures")
+        for option in ("split", "classes", "seed"):
+            if getattr(arguments, option) is not None:
+                raise ValueError(
+                    f"--{option}: an archive holds all its pictures, and --parts says which archives; "
+                    f"it goes with --pictures N, for single ones"
+                )
         for part in arguments.parts:
             print(f"there: {fetch_coco(folder, part, mirror=mirror, keep=arguments.keep)}", flush=True)
         return 0
-    split, classes = arguments.split, arguments.classes
-    name = fetch_pictures(folder, split, arguments.pictures, classes, arguments.seed, mirror=mirror)
-    print(f"{arguments.pictures} pictures in {folder / name}; use them with --data {folder} --split {name}")
+    split, count, seed = arguments.split or "val2017", arguments.pictures, arguments.seed or 0
+    name = fetch_pictures(folder, split, count, arguments.classes or (), seed, mirror=mirror)
+    print(f"{count} pictures in {folder / name}; use them with --data {folder} --split {name}")
     return 0
 
 

@@ -14,15 +14,14 @@ from __future__ import annotations
 import contextlib
 import random
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
-from tqdm import tqdm
 
-from yolox_edu.partfile import FetchError, Part, Remote, digest, require_space
+from yolox_edu.partfile import FetchError, Part, Remote, digest, on_disk, require_space
+from yolox_edu.progress import Progress
 from yolox_edu.transfer import Again, Session, transfer
 
 __all__ = ["FetchError", "Offline", "Patience", "Remote", "alone", "digest", "fetch", "require_space"]
@@ -73,7 +72,8 @@ def fetch(
     path, patience = Path(path).expanduser(), patience or PATIENCE
     if _is_there(remote, path, check):
         return path
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with on_disk(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
     with alone(path) if lock else contextlib.nullcontext():
         if not _is_there(remote, path, check):
             _download(remote, path, check, progress, patience, session or Session())
@@ -91,6 +91,8 @@ def _is_there(remote: Remote, path: Path, check: Check | None) -> bool:
 
 def _wrong(remote: Remote, path: Path, check: Check | None) -> str | None:
     """What is wrong with a file, in words."""
+    if not path.is_file():
+        return "it is no file"
     size = path.stat().st_size
     if size == 0 or remote.size not in (None, size):
         return f"it has {size:,} bytes" + (f" instead of {remote.size:,}" if remote.size else "")
@@ -105,59 +107,63 @@ def _download(
 ) -> None:
     """Try until the file is whole and right, or patience ends."""
     part, best, failed, spoilt = Part(path), 0, 0, 0
-    shown = None if progress else True  # None: only where somebody watches
-    with tqdm(desc=path.name, unit="B", unit_scale=True, unit_divisor=1000, disable=shown) as bar:
+    with Progress(path.name, "B", shown=progress) as shown:
         while True:
             try:
-                _complete(session, remote, part, patience, bar)
+                _complete(session, remote, part, patience, shown)
                 if wrong := _wrong(remote, part.path, check):
                     part.discard()
                     spoilt += 1
                     if spoilt == 2:
-                        raise FetchError(f"{remote.url}: fetched twice, and both times {wrong}")
+                        what = "what lies there, or stands in between, is not what this program knows"
+                        raise FetchError(f"{remote.url}: fetched twice, and both times {wrong}; {what}")
                     raise Again(wrong)
                 return part.finish(path)
             except Again as again:
                 failed, best = (0 if part.size >= best + STEP else failed + 1), max(best, part.size)
                 if failed >= patience.tries:
                     raise _given_up(remote, path, part, again, failed) from again
-                bar.set_postfix_str(f"{again}; trying again")
-                _pause(patience.pause, failed, again.after)
+                seconds = _seconds(patience.pause, failed, again.after)
+                shown.say(f"{again}; trying again in {seconds:.0f} s")
+                session.pause(seconds)
 
 
-def _complete(session: Session, remote: Remote, part: Part, patience: Patience, bar: tqdm) -> None:
+def _complete(session: Session, remote: Remote, part: Part, patience: Patience, progress: Progress) -> None:
     """One try, unless all bytes are there from before (killed between the last byte and the name)."""
     if remote.size is not None and part.size > remote.size:
         part.discard()
     if not part.size or part.size != remote.size:
-        transfer(session, remote, part, patience.timeout, bar)
+        transfer(session, remote, part, patience.timeout, progress)
 
 
-def _pause(first: float, failed: int, after: float) -> None:
+def _seconds(first: float, failed: int, after: float) -> float:
     """Twice as long each time, up to a minute, and by chance, lest a thousand clients come at once."""
-    time.sleep(max(min(60.0, first * 2 ** max(failed - 1, 0)) * random.uniform(0.5, 1.5), min(after, 120.0)))
+    return max(min(60.0, first * 2 ** max(failed - 1, 0)) * random.uniform(0.5, 1.5), min(after, 120.0))
 
 
 def _given_up(remote: Remote, path: Path, part: Part, again: Again, tries: int) -> FetchError:
     if again.offline:
-        problem = f"{remote.host} cannot be reached ({again})"
+        problem = f"{again.offline} cannot be reached ({again})"
         return Offline(
             f"{problem}: is this machine online, and does it need a proxy (HTTPS_PROXY)? Fetch {remote.url} "
             f"where there is a network, put it at {path}, and run this again.",
             problem,
         )
-    kept = f"what came so far is kept in {part.path.name}, so run this again to go on" if part.size else ""
-    return FetchError(f"{remote.url}: {again}, {tries} times in a row{'; ' if kept else ''}{kept}")
+    kept = f"what came so far is kept in {part.path.name}, so run this again to go on"
+    return FetchError(
+        f"{remote.url}: {again}, {tries} times in a row; {kept if part.size else 'try again later'}"
+    )
 
 
 @contextlib.contextmanager
 def alone(path: Path) -> Iterator[None]:
     """No other process is in here with the same `path`; a killed one leaves nothing locked. Chapter 19."""
     lock = path.with_name(f".{path.name}.lock")
-    lock.parent.mkdir(parents=True, exist_ok=True)
     turn = FileLock(lock)
     try:
-        turn.acquire(timeout=0.5)
+        with on_disk(lock):
+            lock.parent.mkdir(parents=True, exist_ok=True)
+            turn.acquire(timeout=0.5)
     except Timeout:
         print(f"yolox_edu: another process is fetching {path}; waiting for it", file=sys.stderr)
         turn.acquire()

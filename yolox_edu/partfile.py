@@ -6,19 +6,27 @@ What came so far of `FILE` lies in `FILE.part`; `FILE.part.json` says of which f
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 SPARE = 64 << 20  # bytes that stay free on the disk
+FULL = (errno.ENOSPC, errno.EDQUOT)
+CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR)
 
 
 class FetchError(OSError):
     """A file could not be fetched; the message says why, and what to do."""
+
+
+class DiskError(FetchError):
+    """There is no room for it, or the folder cannot be written to."""
 
 
 @dataclass(frozen=True)
@@ -71,14 +79,31 @@ class Part:
 
 
 def require_space(folder: Path, need: int) -> None:
-    """Raises FetchError unless `need` bytes, and some to spare, are free where `folder` is or will be."""
+    """Raises DiskError unless `need` bytes, and some to spare, are free where `folder` is or will be."""
     there = next(f for f in (folder.absolute(), *folder.absolute().parents) if f.exists())
     free = shutil.disk_usage(there).free
     if free < need + SPARE:
-        raise FetchError(
+        raise DiskError(
             f"{folder}: {(need + SPARE) / 1e9:,.2f} GB are needed, but {free / 1e9:,.2f} GB are free on the "
             "disk. Make room, or give a folder on another disk; what came so far is kept"
         )
+
+
+@contextlib.contextmanager
+def on_disk(path: Path) -> Iterator[None]:
+    """Says in words why `path` cannot be written. Raises DiskError."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in FULL:
+            problem = f"{path.parent}: the disk is full; make room and run this again to go on"
+        elif error.errno == errno.EFBIG:
+            problem = f"{path}: this disk takes no file so large (FAT32 ends at 4 GB); give another folder"
+        elif error.errno in CLOSED:
+            problem = f"{path.parent}: cannot be written to ({error.strerror}); give another folder"
+        else:
+            raise
+        raise DiskError(problem) from error
 
 
 def digest(path: Path, name: str = "sha256") -> str:

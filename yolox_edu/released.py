@@ -1,11 +1,9 @@
 """The official weights by name, "yolox-nano" to "yolox-x": fetched once, then in a folder. Chapter 20.
 
-They lie in the release 0.1.1rc0 of Megvii-BaseDetection/YOLOX. No sums were published with them, so what
-can be checked is this: the connection (TLS, to the release's own address), the length that the server
-declares, and the content, which must be exactly the tensors of the preset for COCO's 80 classes, read
-without running any code. The sha256 of the first download is written beside the file, in the form that
-`sha256sum -c` reads, and every later load is compared with it: that tells of damage and of a change, not
-of a wrong first download.
+They lie in the release 0.1.1rc0 of Megvii-BaseDetection/YOLOX. Megvii published no sums with them. Those
+below are what several public projects, each on its own, found for the files of that release and wrote
+into their code: they tell of damage and of a change since, not of what Megvii meant to publish. Besides,
+the content is read without running any code, and must be exactly the tensors of a preset (`official`).
 """
 
 from __future__ import annotations
@@ -15,12 +13,19 @@ import re
 import sys
 from pathlib import Path
 
-from yolox_edu.official import load_official
-from yolox_edu.partfile import FetchError, digest
-from yolox_edu.weightfile import WeightsError, atomic
+from yolox_edu.partfile import DiskError, FetchError, Remote, digest
+from yolox_edu.weightfile import WeightsError
 
 RELEASE = "https://github.com/Megvii-BaseDetection/YOLOX/releases/download/0.1.1rc0"
-RELEASED = ("nano", "tiny", "s", "m", "l", "x")
+SHA256 = {
+    "nano": "cd28f55fbbc1829f99d9ac9b38a16d259a22889739c8728ea877610201feff7b",
+    "tiny": "9de513de589ac98bb92d3bca53b5af7b9acfa9b0bacb831f7999d0f7afaee8f0",
+    "s": "f55ded7181e1b0c13285c56e7790b8f0e8f8db590fe4edb37f0b7f345c913a30",
+    "m": "60076992b32da82951c90cfa7bd6ab70eba9eda243e08b940a396f60ac2d19b6",
+    "l": "1e6b7fa6240375370b2a8a8eab9066b3cdd43fd1d0bfa8d2027fd3a51def2917",
+    "x": "5652330b6ae860043f091b8f550a60c10e1129f416edfdb65c259be6caf355cf",
+}
+RELEASED = tuple(SHA256)
 
 
 def cache() -> Path:
@@ -45,16 +50,12 @@ def released(preset: str) -> Path:
     path = cache() / f"yolox_{preset}.pth"
     if not path.exists():
         _fetch(preset, path)
-    note = path.with_name(path.name + ".sha256")
-    found = digest(path)
-    if not note.is_file():
-        if fault := _fault(path, preset):  # brought by hand
-            raise WeightsError(path, fault)
-        with atomic(note) as partial:
-            partial.write_text(f"{found}  {path.name}\n", encoding="utf-8")
-    elif note.read_text(encoding="utf-8").split()[:1] != [found]:
-        problem = f"it is not what was fetched at first (its sha256 is {found}, {note.name} says another)"
-        raise WeightsError(path, f"{problem}; delete both files, and it is fetched anew")
+    elif (found := digest(path)) != SHA256[preset]:
+        raise WeightsError(
+            path,
+            f"not the official yolox-{preset}, or damaged: its sha256 is {found} instead of "
+            f"{SHA256[preset]}. Delete it, and it is fetched anew; weights of your own go by their path",
+        )
     return path
 
 
@@ -64,15 +65,7 @@ def _fetch(preset: str, path: Path) -> None:
     url = f"{RELEASE}/{path.name}"
     print(f"yolox_edu: fetching {url} into {path.parent}", file=sys.stderr)
     try:
-        fetch(url, path, check=lambda file: _fault(file, preset))
+        fetch(Remote(url, sha256=SHA256[preset]), path)
     except FetchError as error:
-        raise WeightsError(f"yolox-{preset}", str(error)) from error
-
-
-def _fault(path: Path, preset: str) -> str | None:
-    """What is wrong with a file that should be the official one, in words."""
-    try:
-        found = load_official(path, 80).preset.name
-    except WeightsError as error:
-        return error.problem
-    return None if found == preset else f"it holds a yolox-{found}, not a yolox-{preset}"
+        where = "; YOLOX_EDU_CACHE names one" if isinstance(error, DiskError) else ""
+        raise WeightsError(f"yolox-{preset}", f"{error}{where}") from error

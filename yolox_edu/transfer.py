@@ -14,9 +14,9 @@ differ in what they make of that, the answer is judged before a byte of it is ke
 
 from __future__ import annotations
 
-import errno
 import os
 import re
+import threading
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -25,26 +25,33 @@ import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 
-from yolox_edu.partfile import FetchError, Part, Remote, require_space
+from yolox_edu.partfile import FetchError, Part, Remote, on_disk, require_space
+from yolox_edu.progress import Progress
 
 CHUNK = 1 << 14  # what is lost at most when a connection is cut
 AGAIN = {408, 425, 429, 500, 502, 503, 504}
+CLOSED = "; we are not let in: does the server, or a proxy, want a log-in?"
+GONE = "; is this address right, or the mirror's?"
+ADVICE = {401: CLOSED, 403: CLOSED, 407: CLOSED, 404: GONE, 410: GONE}
 
 
 class Again(Exception):
-    """This try failed, another may not. `after`: seconds the server asked for; `offline`: no contact."""
+    """This try failed, another may not. `after`: seconds the server asked for; `offline`: out of reach."""
 
-    def __init__(self, why: str, after: float = 0.0, offline: bool = False) -> None:
+    def __init__(self, why: str, after: float = 0.0, offline: str | None = None) -> None:
         super().__init__(why)
         self.after, self.offline = after, offline
 
 
 class Session(requests.Session):
-    """Follows a few redirects, but never out of HTTP, and never from HTTPS to what anybody may change."""
+    """Follows a few redirects, but never out of HTTP, and never from HTTPS to what anybody may change.
+
+    Several threads may share one; `stop.set()` ends whatever they fetch, with a FetchError.
+    """
 
     def __init__(self, connections: int = 1) -> None:
         super().__init__()
-        self.max_redirects = 5
+        self.max_redirects, self.stop = 5, threading.Event()
         for scheme in ("http://", "https://"):  # its own retries (0) are not wanted: they know no `Range`
             self.mount(scheme, HTTPAdapter(pool_maxsize=connections, max_retries=0))
 
@@ -56,20 +63,29 @@ class Session(requests.Session):
             raise FetchError(f"{resp.url}: refused: it leads from {before} to {after} ({target:.80})")
         return target
 
+    def pause(self, seconds: float = 0.0) -> None:
+        """Wait. Raises FetchError if `stop` is set, before or meanwhile."""
+        if self.stop.wait(seconds):
+            raise FetchError("stopped")
 
-def transfer(session: requests.Session, remote: Remote, part: Part, timeout: Any, bar: Any) -> None:
+
+def transfer(session: Session, remote: Remote, part: Part, timeout: Any, progress: Progress) -> None:
     """One try: after it `part` is whole, by size (sums are for the caller). Raises Again or FetchError."""
     headers = {"Accept-Encoding": "identity", **_resume(remote, part)}
     try:
         with session.get(remote.url, headers=headers, stream=True, timeout=timeout) as response:
             if not (response.status_code == 416 and _all_there(response.headers, part)):
-                _write(response, _judge(response, remote, part), part, bar)
+                with on_disk(part.path):
+                    _write(session, response, _judge(response, remote, part), part, progress)
     except requests.exceptions.SSLError as error:
+        if "CERTIFICATE_VERIFY_FAILED" not in str(error):
+            raise Again(f"the encrypted connection broke ({_words(error)})") from error
         raise FetchError(
-            f"{remote.url}: refused: the server's certificate is not valid here ({_words(error)})"
+            f"{remote.url}: refused: the server's certificate is not valid here ({_words(error)}). Is the "
+            "clock right, and does a proxy stand in between (REQUESTS_CA_BUNDLE names whom else to trust)?"
         ) from error
     except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
-        raise Again(_words(error), offline=_offline(error)) from error
+        raise Again(_words(error), offline=_out_of_reach(error, remote)) from error
     except requests.RequestException as error:
         raise FetchError(f"{remote.url}: {_words(error)}") from error
 
@@ -91,7 +107,8 @@ def _judge(response: requests.Response, remote: Remote, part: Part) -> int | Non
     if status in AGAIN:
         raise Again(f"the server answers {status} {response.reason}", after=_seconds(head.get("Retry-After")))
     if status not in (200, 206, 416):
-        raise FetchError(f"{remote.url}: the server answers {status} {response.reason}")
+        said = f"the server answers {status} {response.reason}{ADVICE.get(status, '')}"
+        raise FetchError(f"{remote.url}: {said}")
     if status == 416 or (status == 206 and not _is_the_rest(head, remote, part)):
         part.discard()
         raise Again("the server has another piece than was asked for, or another file by now")
@@ -120,22 +137,20 @@ def _is_the_rest(head: Mapping[str, str], remote: Remote, part: Part) -> bool:
     return found is not None and int(found[1]) == part.size and not changed
 
 
-def _write(response: requests.Response, total: int | None, part: Part, bar: Any) -> None:
+def _write(
+    session: Session, response: requests.Response, total: int | None, part: Part, progress: Progress
+) -> None:
     """Append the body."""
-    bar.total, bar.n = total, part.size
-    try:
-        with part.path.open("ab") as file:
-            for chunk in response.iter_content(CHUNK):
-                file.write(chunk)
-                bar.update(len(chunk))
-                if total is not None and file.tell() > total:
-                    break
-            file.flush()
-            os.fsync(file.fileno())  # the name must not reach the disk before the bytes
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise FetchError(f"{part.path.parent}: the disk is full; make room, then go on") from error
-        raise
+    progress.begin(part.size, total)
+    with part.path.open("ab") as file:
+        for chunk in response.iter_content(CHUNK):
+            session.pause()  # if all is to be stopped, it is here
+            file.write(chunk)
+            progress.add(len(chunk))
+            if total is not None and file.tell() > total:
+                break
+        file.flush()
+        os.fsync(file.fileno())  # the name must not reach the disk before the bytes
     if total is not None and part.size > total:
         part.discard()
         raise FetchError(f"{response.url}: more comes than the {total:,} bytes that were expected")
@@ -153,7 +168,7 @@ def _whole(head: Mapping[str, str]) -> int | None:
 
 
 def _number(text: str | None) -> int | None:
-    return int(text) if text and text.isdigit() else None
+    return int(text) if text and text.isdecimal() else None
 
 
 def _validator(head: Mapping[str, str]) -> str | None:
@@ -164,7 +179,7 @@ def _validator(head: Mapping[str, str]) -> str | None:
 
 def _seconds(after: str | None) -> float:
     """Retry-After: a number, or a date, which is not worth the trouble here."""
-    return 0.0 if after is None else float(after) if after.isdigit() else 30.0
+    return 0.0 if after is None else float(after) if after.isdecimal() else 30.0
 
 
 def _words(error: BaseException) -> str:
@@ -173,9 +188,13 @@ def _words(error: BaseException) -> str:
     if isinstance(error, requests.Timeout) or isinstance(cause, urllib3.exceptions.ReadTimeoutError):
         return "no answer for too long"
     if isinstance(error, requests.exceptions.ProxyError):
-        return "the proxy does not let us through"
+        return "the proxy does not answer, or does not let us through"
+    if isinstance(cause, urllib3.exceptions.NameResolutionError):
+        return "its name cannot be looked up"
     if isinstance(cause, urllib3.exceptions.ProtocolError):
         return "the connection was cut, or what came is no HTTP"
+    if found := re.search(r"[]] ([^][]+?)(?: [(]_ssl\.c:\d+[)]*)?$", str(cause).strip("'\"")):
+        return found[1]  # "[SSL: CODE] in words (_ssl.c:1006)", "[Errno 111] Connection refused"
     return str(cause).rpartition(": ")[2].strip("()'\"") or type(error).__name__
 
 
@@ -185,7 +204,9 @@ def _cause(error: BaseException) -> Any:
     return getattr(cause, "reason", cause)
 
 
-def _offline(error: requests.RequestException) -> bool:
-    """Whether no server was reached at all."""
-    wrapped = isinstance(error, requests.ConnectTimeout | requests.exceptions.ProxyError)
-    return wrapped or isinstance(_cause(error), urllib3.exceptions.NewConnectionError)
+def _out_of_reach(error: requests.RequestException, remote: Remote) -> str | None:
+    """The host that was not reached at all (a redirect may have led to it); None if one answered."""
+    closed = isinstance(error, requests.ConnectTimeout | requests.exceptions.ProxyError)
+    if not closed and not isinstance(_cause(error), urllib3.exceptions.NewConnectionError):
+        return None
+    return urlsplit(error.request.url).hostname if error.request else remote.host

@@ -18,9 +18,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tqdm import tqdm
-
-from yolox_edu.partfile import require_space
+from yolox_edu.partfile import on_disk, require_space
+from yolox_edu.progress import Progress
 
 RATIO = 100  # no honest archive of pictures or JSON is packed tighter than this
 SMALL = 10 << 20  # below this no ratio is alarming
@@ -45,14 +44,17 @@ def unpack(archive: Path, folder: Path, wanted: str, most: int | None = None, pr
         UnpackError: the archive is unsafe or damaged; `folder` is as it was.
         FetchError: there is no room.
     """
-    with _readable(archive), zipfile.ZipFile(archive) as source:
+    aside = folder / f".{archive.stem}.unpacking"
+    with _readable(archive, aside), zipfile.ZipFile(archive) as source:
         members = judge(archive, source.infolist(), wanted, most)
         missing = [m for m in members if not _same_size(folder / m.filename, m)]
-        aside = folder / f".{archive.stem}.unpacking"
         require_space(folder, sum(m.file_size for m in missing if not _same_size(aside / m.filename, m)))
-        for member in tqdm(missing, desc=archive.name, unit=" files", disable=None if progress else True):
-            if not _same_size(aside / member.filename, member):
-                _extract(source, member, aside / member.filename)
+        with Progress(archive.name, "files", len(missing), progress) as shown:
+            for member in missing:
+                if not _same_size(aside / member.filename, member):
+                    with on_disk(folder / member.filename):
+                        _extract(source, member, aside / member.filename)
+                shown.add()
     _move(missing, aside, folder)
     return len(members)
 
@@ -119,11 +121,12 @@ def _move(members: list[zipfile.ZipInfo], aside: Path, folder: Path) -> None:
 
 
 @contextmanager
-def _readable(archive: Path) -> Iterator[None]:
-    """Say in words what is damaged."""
+def _readable(archive: Path, aside: Path) -> Iterator[None]:
+    """Say in words what is damaged, and leave nothing of it."""
     try:
         yield
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        shutil.rmtree(aside, ignore_errors=True)
         raise UnpackError(
             f"{archive}: damaged, or no zip archive ({error}); delete it and fetch it again"
         ) from error

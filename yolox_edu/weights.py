@@ -121,7 +121,7 @@ def _find(path: Path | str, legacy: bool = False) -> Path:
             raise WeightsError(path, "this name means the release 0.1.1; for the first one give its file")
         return released(preset)
     names = sorted(file.stem for folder in SHIPPED for file in folder.glob("*.safetensors"))
-    official = f"yolox-{RELEASED[0]} to yolox-{RELEASED[-1]}"
+    official = ", ".join(f"yolox-{preset}" for preset in RELEASED)
     raise WeightsError(
         path,
         f"no such file, nor weights that come with the package ({', '.join(names) or 'none'}), "

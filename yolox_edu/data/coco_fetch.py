@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from yolox_edu.fetch import FetchError, Patience, Remote, alone, fetch, require_space
+from yolox_edu.partfile import Part
 from yolox_edu.unpack import unpack
 
 BASE = "https://s3.amazonaws.com/images.cocodataset.org"
@@ -98,7 +99,6 @@ def fetch_coco(
     folder = Path(folder).expanduser()
     if _complete(folder, part):
         return folder / part
-    folder.mkdir(parents=True, exist_ok=True)
     with alone(folder / part):
         if not _complete(folder, part):
             _bring(folder, part, base(mirror), keep, progress, patience)
@@ -111,7 +111,8 @@ def _bring(
     """Fetch the archive, unless it lies there; unpack it; count; delete it."""
     archive = ARCHIVES[part]
     path = folder / archive.name
-    require_space(folder, archive.unpacked + (0 if path.exists() else archive.size))
+    if not path.exists():  # `unpack` knows what is missing
+        require_space(folder, archive.size - Part(path).size + archive.unpacked)
     remote = Remote(f"{server}/{archive.path}", archive.size, archive.md5)
     fetch(remote, path, progress=progress, patience=patience, lock=False)
     found = unpack(path, folder, archive.wanted, 2 * archive.unpacked, progress)
@@ -122,10 +123,13 @@ def _bring(
 
 
 def _complete(folder: Path, part: str) -> bool:
-    """Whether all files are there; they come under their names only when they are whole."""
+    """Whether all files are there; they come under their names only when they are whole.
+
+    Empty ones do not count: a power cut leaves such.
+    """
     if not (folder / part).is_dir():
         return False
-    names = (f"{part}/{entry.name}" for entry in os.scandir(folder / part))
+    names = (f"{part}/{entry.name}" for entry in os.scandir(folder / part) if entry.stat().st_size)
     return (
         sum(re.fullmatch(ARCHIVES[part].wanted, name) is not None for name in names) == ARCHIVES[part].files
     )

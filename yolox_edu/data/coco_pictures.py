@@ -5,18 +5,22 @@ fetch_pictures("data/coco", "val2017", 50, ["dog"])     the annotations (0.25 GB
 
 from __future__ import annotations
 
+import shutil
+import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Any
-
-from tqdm import tqdm
 
 from yolox_edu.data.coco_choose import Choice, choose, picture_fault, write_part
 from yolox_edu.data.coco_fetch import ARCHIVES, base, fetch_coco
 from yolox_edu.data.coco_json import read_coco_json
 from yolox_edu.fetch import Offline, Patience, alone, fetch
+from yolox_edu.progress import Progress
 from yolox_edu.transfer import Session
+from yolox_edu.weightfile import atomic
+
+LEAVE = 2.0  # seconds to wait for the others when one failed; who hangs on a silent server is left behind
 
 
 def fetch_pictures(
@@ -33,9 +37,10 @@ def fetch_pictures(
 ) -> str:
     """A few pictures of `split` one by one, and their annotations: a set that `open_coco` reads. Chapter 19.
 
-    Fetches the annotations first where they are missing (0.25 GB). With `classes`, pictures that show at
-    least one of them are drawn by `seed`, by turns for each class, and only boxes of these classes are
-    kept. The same call with a larger `count` takes the same pictures and more.
+    Fetches the annotations first where they are missing (0.25 GB); pictures that lie in the folder `split`
+    already, from the archive, are copied. With `classes`, pictures that show at least one of them are drawn
+    by `seed`, by turns for each class, and only boxes of these classes are kept. The same call with a
+    larger `count` takes the same pictures and more. At most `workers` connections are open at a time.
 
     Returns:
         The name of the new part, e.g. "val2017_dog_50": its pictures lie in a folder of that name, its
@@ -47,6 +52,8 @@ def fetch_pictures(
     """
     if split not in ("val2017", "train2017"):
         raise ValueError(f"no split {split!r} of COCO; there are val2017 and train2017")
+    if workers < 1:
+        raise ValueError(f"{workers} workers fetch nothing; give 1 or more")
     folder = Path(folder).expanduser()
     annotations = folder / "annotations" / f"instances_{split}.json"
     if not annotations.is_file():
@@ -65,16 +72,24 @@ def _bring(
     folder: Path, choice: Choice, server: str, workers: int, progress: bool, patience: Patience | None
 ) -> None:
     """All pictures of a choice, several at a time over the same connections."""
-    session = Session(connections=workers)
+    session, unpacked = Session(connections=workers), folder.parent / server.rpartition("/")[2]
 
     def one(image: dict[str, Any]) -> None:
         def check(path: Path) -> str | None:
             return picture_fault(path, image["width"], image["height"])
 
-        url, path = f"{server}/{image['file_name']}", folder / image["file_name"]
-        fetch(url, path, check=check, progress=False, patience=patience, session=session, lock=False)
+        name = image["file_name"]
+        path, known = folder / name, unpacked / name
+        if known.is_file() and not path.exists() and not check(known):
+            with atomic(path) as partial:
+                shutil.copyfile(known, partial)
+        fetch(
+            f"{server}/{name}", path,
+            check=check, progress=False, patience=patience, session=session, lock=False,
+        )  # fmt: skip
 
-    _each(one, choice.images, workers, f"{choice.name}/", progress)
+    with Progress(f"{choice.name}/", "pictures", len(choice.images), progress) as shown:
+        _each(one, choice.images, workers, session.stop, shown)
 
 
 def _by_hand(error: Offline, folder: Path, split: str, mirror: str | None) -> Offline:
@@ -82,18 +97,41 @@ def _by_hand(error: Offline, folder: Path, split: str, mirror: str | None) -> Of
     return Offline(
         f"{error.problem}: is this machine online, and does it need a proxy (HTTPS_PROXY)? Or fetch "
         f"{base(mirror)}/{ARCHIVES[split].path} where there is a network, put it into {folder}, and unpack "
-        f"it with `python -m yolox_edu data coco {folder} --parts {split}`.",
+        f"it with `python -m yolox_edu data coco {folder} --parts {split}` before you run this again.",
         error.problem,
     )
 
 
-def _each(do: Callable[[dict], Any], records: list[dict], workers: int, title: str, progress: bool) -> None:
-    """Do it for every record, several at a time; the first failure (or Ctrl-C) ends it all."""
-    pool = ThreadPoolExecutor(workers)
+def _each(
+    do: Callable[[dict], Any], records: list[dict], workers: int, stop: threading.Event, progress: Progress
+) -> None:
+    """Do it for every record, several at a time; the first failure (or Ctrl-C) ends it all, at once."""
+    todo: SimpleQueue[dict] = SimpleQueue()
+    done: SimpleQueue[BaseException | None] = SimpleQueue()
+    for record in records:
+        todo.put(record)
+
+    def work() -> None:
+        while not stop.is_set():
+            try:
+                do(todo.get_nowait())
+                done.put(None)
+            except Empty:
+                return
+            except BaseException as error:
+                done.put(error)
+                stop.set()
+
+    # daemons, since nobody can wake a thread that waits for a silent server; see `Session.stop`
+    threads = [threading.Thread(target=work, name="pictures", daemon=True) for _ in range(workers)]
     try:
-        jobs = [pool.submit(do, record) for record in records]
-        shown = None if progress else True
-        for job in tqdm(as_completed(jobs), title, len(jobs), unit=" pictures", disable=shown):
-            job.result()
+        for thread in threads:
+            thread.start()
+        for _ in records:
+            if (error := done.get()) is not None:
+                raise error
+            progress.add()
     finally:
-        pool.shutdown(cancel_futures=True)
+        stop.set()
+        for thread in threads:
+            thread.join(LEAVE / workers)
