@@ -64,8 +64,10 @@ def test_a_run_is_not_overwritten_but_resumed(run):
 @pytest.mark.slow
 def test_two_processes_under_torchrun_write_one_run(tmp_path):
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    done = train(*TINY, "--out", tmp_path / "two", launcher=launcher)
+    done = train(*TINY, "--weights", "crossing", "--out", tmp_path / "two", launcher=launcher)
     assert done.returncode == 0, done.stderr
+    assert "Warning:" not in done.stderr
+    assert done.stdout.count("from crossing") == 1, "one of them speaks"
     assert done.stdout.count("weights, report and pictures") == 1
     assert json.loads((tmp_path / "two" / "report.json").read_text())["images"] == 3
 

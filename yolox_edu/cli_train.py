@@ -147,12 +147,16 @@ def _model(args: argparse.Namespace, source: Any) -> YOLOX:
         model, fresh = weights.load_for_finetune(
             args.weights, len(source.names), source.names, source.category_ids, args.legacy
         )
-        print(f"from {args.weights}; starting afresh: {', '.join(fresh) or 'nothing'}")
+        first = rank_and_world()[0] == 0
+        if first:
+            print(f"from {args.weights}; starting afresh: {', '.join(fresh) or 'nothing'}")
         if is_folded(model) and not args.resume:
             size = (args.size, args.size) if args.size else model.size
             some = [letterbox(source[i][0], size)[0] for i in range(min(len(source), UNFOLD))]
             unfold(model, torch.stack(some).float() / 255)
-            print(f"their batch norm is folded into the convolutions: measured anew on {len(some)} pictures")
+            if first:
+                where = f"measured anew on {len(some)} pictures"
+                print(f"their batch norm is folded into the convolutions: {where}")
         return model
     model = build(args.preset, len(source.names), source.names)
     model.category_ids = tuple(source.category_ids)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import time
 import warnings
 from collections.abc import Callable
@@ -25,6 +26,10 @@ from yolox_edu.parallel import mean_over_processes, rank_and_world, stop_request
 from yolox_edu.recipe import Recipe
 from yolox_edu.simota import Targets, pad_targets
 from yolox_edu.weights import description
+
+# Buffers (batch norm's averages) stay each process's own; newer releases of PyTorch have another word for it.
+_WORDS = inspect.signature(DistributedDataParallel).parameters
+OWN_BUFFERS = {("forward_sync_buffers" if "forward_sync_buffers" in _WORDS else "broadcast_buffers"): False}
 
 
 class NotFinite(ValueError):
@@ -80,8 +85,8 @@ class Trainer:
     def _share(self, model: YOLOX) -> nn.Module:
         if self.device.type == "cuda":  # batch norm over all processes' pictures
             self.model = model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
-            return DistributedDataParallel(model, device_ids=[self.device.index], broadcast_buffers=False)
-        return DistributedDataParallel(model, broadcast_buffers=False)
+            return DistributedDataParallel(model, device_ids=[self.device.index], **OWN_BUFFERS)
+        return DistributedDataParallel(model, **OWN_BUFFERS)
 
     # ---- one step
 
