@@ -2,8 +2,10 @@
 
 import json
 import re
+from collections import defaultdict
 from types import SimpleNamespace
 
+import matplotlib.pyplot as plt
 import notebooks
 import numpy as np
 import own_data
@@ -14,6 +16,8 @@ from yolox_edu import measured
 from yolox_edu.data.check import check
 from yolox_edu.data.check_pictures import ALIKE, thumbnail
 from yolox_edu.data.coco import open_coco
+from yolox_edu.data.convert_voc import voc_to_coco
+from yolox_edu.data.convert_yolo import yolo_to_coco
 from yolox_edu.data.crossing import Crossing, write_coco
 from yolox_edu.data.findings import report
 from yolox_edu.data.furniture import KINDS, NAMES, Furniture
@@ -73,6 +77,58 @@ def test_no_picture_is_in_both_parts_or_in_crossing():
         Furniture.split("test", 3)
     with pytest.raises(IndexError, match=r"0\.\.2"):
         Furniture.split("val", 3)[3]
+
+
+# --- there and back with photographs ----------------------------------------------------------------------
+
+
+def yolo(record, kind, width, height):
+    x, y, w, h = record["bbox"]
+    return f"{kind} {(x + w / 2) / width:.6f} {(y + h / 2) / height:.6f} {w / width:.6f} {h / height:.6f}"
+
+
+def voc(record, name):
+    x, y, w, h = record["bbox"]
+    numbers = {"xmin": x + 1, "ymin": y + 1, "xmax": x + w, "ymax": y + h}
+    box = "".join(f"<{side}>{number:.2f}</{side}>" for side, number in numbers.items())
+    return f"<object><name>{name}</name><bndbox>{box}</bndbox></object>"
+
+
+@pytest.mark.parametrize("layout", ["yolo", "voc"])
+def test_every_box_of_128_photographs_comes_back_from_both_layouts(layout, shared, tmp_path):
+    truth = json.loads((shared / "coco128/annotations/instances_train2017.json").read_text())
+    names = {kind["id"]: kind["name"] for kind in truth["categories"]}
+    records = defaultdict(list)
+    for record in truth["annotations"]:
+        if not record["iscrowd"]:
+            records[record["image_id"]].append(record)
+    pictures, labels = {"yolo": ("images", "labels"), "voc": ("JPEGImages", "Annotations")}[layout]
+    for folder in (pictures, labels):
+        (tmp_path / "theirs" / folder).mkdir(parents=True)
+    for image in truth["images"]:
+        name, own = image["file_name"], records[image["id"]]
+        (tmp_path / "theirs" / pictures / name).symlink_to((shared / "coco128/train2017" / name).resolve())
+        file = (tmp_path / "theirs" / labels / name).with_suffix(".txt" if layout == "yolo" else ".xml")
+        if layout == "yolo":
+            size = image["width"], image["height"]
+            file.write_text("\n".join(yolo(r, list(names).index(r["category_id"]), *size) for r in own))
+        else:
+            things = "".join(voc(r, names[r["category_id"]]) for r in own)
+            file.write_text(f"<annotation>{things}</annotation>")
+    convert = {"yolo": yolo_to_coco, "voc": voc_to_coco}[layout]
+    assert convert(tmp_path / "theirs", tmp_path / "ours", list(names.values())) == {"train": 128}
+    ours = json.loads((tmp_path / "ours/annotations/instances_train.json").read_text())
+    assert boxes_of(ours) == boxes_of(truth)
+    assert len(ours["annotations"]) > 900
+
+
+def boxes_of(records):
+    names = {kind["id"]: kind["name"] for kind in records["categories"]}
+    files = {image["id"]: image["file_name"] for image in records["images"]}
+    rows = [r for r in records["annotations"] if not r["iscrowd"]]
+    return sorted(
+        (files[r["image_id"]], names[r["category_id"]], *np.round(r["bbox"], 2).tolist()) for r in rows
+    )
 
 
 # --- the figure to play with --------------------------------------------------------------------------------
@@ -142,8 +198,8 @@ def rows():
 
 
 def test_every_run_is_there_once():
-    keys = [(row["start"], row["pictures"], row["seed"]) for row in rows()]
-    wanted = {(s, p, k) for s in own_data.STARTS for p in own_data.PICTURES for k in own_data.SEEDS}
+    keys = [(row["start"], row["pictures"], row["steps"], row["seed"]) for row in rows()]
+    wanted = {(*run, seed) for run in own_data.RUNS for seed in own_data.SEEDS}
     assert set(keys) == wanted
     assert len(keys) == len(wanted)
     assert measured.recall("own_data")["seeds"] == list(own_data.SEEDS)
@@ -154,7 +210,7 @@ def test_the_quick_command_measures_and_keeps_nothing(monkeypatch, capsys, tmp_p
     monkeypatch.setattr("sys.argv", ["benchmarks/own_data.py", "--quick", "--to", str(tmp_path)])
     own_data.main()
     row = json.loads(capsys.readouterr().out)
-    assert set(row) == set(rows()[0]) - {"start", "pictures", "seed", "cpu_seconds"}
+    assert set(row) == set(rows()[0]) - {"start", "pictures", "steps", "seed", "cpu_seconds"}
     assert all(0 <= value <= 1 for value in row.values())
     assert not list(tmp_path.iterdir())
 
@@ -174,14 +230,77 @@ def test_a_leaking_set_holds_a_third_of_learnt_streets(monkeypatch):
     assert 0.2 < row["leaking"] < 0.5
 
 
+def test_a_leak_hides_which_is_best_even_in_longer_runs():
+    for steps in (100, 400):
+        mean = {
+            key: [ch21.average(rows(), key, "crossing", count, steps) for count in own_data.PICTURES]
+            for key in ("unseen", "leaking")
+        }
+        assert np.argmax(mean["unseen"]) == 2
+        assert np.argmax(mean["leaking"]) != 2
+
+
+def runs(start, seed, **fixed):
+    """The runs of a start and a seed with so many steps or pictures, by what varies."""
+    some = [row for row in rows() if (row["start"], row["seed"]) == (start, seed)]
+    some = [row for row in some if all(row[key] == value for key, value in fixed.items())]
+    (varies,) = {"pictures", "steps"} - set(fixed)
+    return [row for _, row in sorted((row[varies], row) for row in some)]
+
+
 def test_more_pictures_help_on_unseen_streets_and_turn_the_order_on_leaking_ones():
     for seed in own_data.SEEDS:
-        runs = {row["pictures"]: row for row in rows() if (row["start"], row["seed"]) == ("crossing", seed)}
-        few, some, many = (runs[count] for count in own_data.PICTURES)
+        few, some, many = runs("crossing", seed, steps=100)
         assert few["unseen"] < some["unseen"] < many["unseen"]
         assert few["leaking"] > max(some["leaking"], many["leaking"])
         assert few["learnt"] > some["learnt"] > many["learnt"]
-    assert all(row["unseen"] < 0.01 for row in rows() if row["start"] == "scratch")
+
+
+def test_more_steps_help_and_scratch_stays_behind():
+    for seed in own_data.SEEDS:
+        for start in ("crossing", "official"):
+            some, more, most = runs(start, seed, pictures=30)
+            assert some["unseen"] < more["unseen"] < most["unseen"]
+            for row, scratch in zip((some, more, most), runs("scratch", seed, pictures=30), strict=True):
+                assert scratch["unseen"] < row["unseen"] / 2
+
+
+def test_folded_weights_learn_nothing_and_the_official_stem_hardly_moves():
+    for seed in own_data.SEEDS:
+        (folded,), (unfolded,) = runs("folded", seed, steps=100), runs("official", seed, steps=100)[1:2]
+        assert folded["AP50"] < 0.01 < 0.3 < unfolded["AP50"]
+        assert unfolded["stem"] < unfolded["others"] / 5
+        for row in runs("crossing", seed, steps=100):
+            assert row["stem"] > row["others"] / 2, "it moves where it has an ordinary size"
+
+
+def test_the_figures_draw_what_was_measured(monkeypatch):
+    monkeypatch.setattr(plt, "show", lambda: None)
+    ch21.worth(rows())
+    left, right = plt.gcf().axes
+    (line,) = [line for line in right.lines if line.get_label() == "official Nano"]
+    by_hand = [
+        np.mean([runs("official", seed, pictures=30)[i]["unseen"] for seed in (0, 1)]) for i in range(3)
+    ]
+    np.testing.assert_allclose(line.get_ydata(), by_hand)
+    assert line.get_xdata().tolist() == [25, 100, 400]
+    assert len(left.lines) == 3
+    ch21.leaking(rows())
+    leaky = [bar.get_height() for bar in plt.gcf().axes[0].containers[1]]
+    by_hand = [
+        np.mean([runs("crossing", seed, steps=100)[i]["leaking"] for seed in (0, 1)]) for i in range(3)
+    ]
+    np.testing.assert_allclose(leaky, by_hand)
+    plt.close("all")
+
+
+def test_pictures_and_their_distance(monkeypatch):
+    monkeypatch.setattr(plt, "show", lambda: None)
+    grey = {
+        name: Image.new("RGB", (40, 30), (level,) * 3) for name, level in (("a", 0), ("b", 3), ("c", 255))
+    }
+    assert ch21.alike(grey) == {"a": 0, "b": 3, "c": 255}
+    plt.close("all")
 
 
 # --- what the page says -------------------------------------------------------------------------------------
@@ -208,6 +327,7 @@ def test_every_subject_of_the_chapter_is_computed():
     source = "\n".join(cell.source for cell in code())
     for call in (
         "yolo_to_coco(", "voc_to_coco(", "contact_sheet(", "check_set(", "ch21.shapes_of(", "ch21.leak(",
+        "ch21.alike(", "ch21.worth(", "ch21.leaking(", "report_card(", "unfold(",
         'load_for_finetune("crossing"', "save_official(", 'measured.recall("own_data")', "evaluate(",
     ):  # fmt: skip
         assert call in source, call

@@ -1,4 +1,4 @@
-"""The figures of chapter 21: a faulty set beside what the checker says of it, and what data is worth."""
+"""The figures of chapter 21: a faulty set, a leak, and what data and steps are worth."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from matplotlib.ticker import FixedLocator, NullLocator
 from PIL import Image, ImageEnhance
 
 from yolox_edu.data.check import check
+from yolox_edu.data.check_pictures import thumbnail
 from yolox_edu.data.crossing import write_coco
 from yolox_edu.data.findings import Finding, report
 from yolox_edu.data.furniture import Furniture
@@ -140,31 +141,70 @@ def shapes_of(records: Records) -> None:
     plt.show()
 
 
+def alike(pictures: Mapping[str, Image.Image]) -> dict[str, float]:
+    """Pictures above their thumbnails, and how far each of these is from the first one's. Chapter 21.
+
+    The distance is the mean difference in grey levels, and is given back under the picture's name.
+    """
+    small = {name: thumbnail(picture).astype(int) for name, picture in pictures.items()}  # 16 16 each
+    apart = {name: float(abs(thumb - next(iter(small.values()))).mean()) for name, thumb in small.items()}
+    _, (top, bottom) = plt.subplots(2, len(small), figsize=(7.2, 5.0), height_ratios=(5, 4))
+    for ax, below, (name, picture) in zip(top, bottom, pictures.items()):
+        ax.imshow(picture)
+        ax.set(title=name, xlabel=f"{picture.width} × {picture.height} pixels")
+        below.imshow(small[name], cmap="gray", vmin=0, vmax=255)
+        below.set(xlabel=f"16 × 16 greys\n{apart[name]:.0f} grey levels apart")
+        for each in (ax, below):
+            each.set(xticks=[], yticks=[])
+    bottom[0].set(xlabel="16 × 16 greys")
+    plt.show()
+    return apart
+
+
+STARTS = {
+    "official": ("official Nano", "^", "-."),
+    "crossing": ("our weights", "o", "-"),
+    "scratch": ("from scratch", "s", "--"),
+}
+
+
+def average(rows: Sequence[Mapping[str, Any]], key: str, start: str, count: int, steps: int = 100) -> float:
+    """The mean of one figure over the seeds of a run. Chapter 21."""
+    run = (start, count, steps)
+    return float(np.mean([r[key] for r in rows if (r["start"], r["pictures"], r["steps"]) == run]))
+
+
 def worth(rows: Sequence[Mapping[str, Any]]) -> None:
-    """AP against the number of pictures, and the same detectors judged on leaking sets. Chapter 21."""
+    """AP on unseen pictures against how many were learnt from, and against the steps. Chapter 21."""
     _, (left, right) = plt.subplots(1, 2, figsize=(7.2, 3.2), sharey=True)
-    counts = sorted({row["pictures"] for row in rows})
-    for start, marker, style in (("crossing", "o", "-"), ("scratch", "s", "--")):
-        points = [[r["unseen"] for r in rows if (r["start"], r["pictures"]) == (start, n)] for n in counts]
-        words = "from our weights" if start == "crossing" else "from scratch"
-        left.plot(counts, np.mean(points, axis=1), style, marker=marker, label=words)
-    left.set(title="On unseen pictures", xlabel="pictures learnt from", ylabel="AP", xscale="log")
-    left.set_xticks(counts, [str(n) for n in counts])
-    left.minorticks_off()
+    counts = sorted({r["pictures"] for r in rows})
+    lengths = sorted({r["steps"] for r in rows})
+    for start, (words, marker, style) in STARTS.items():
+        heights = [average(rows, "unseen", start, count) for count in counts]
+        left.plot(counts, heights, style, marker=marker, label=words)
+        heights = [average(rows, "unseen", start, 30, steps) for steps in lengths]
+        right.plot(lengths, heights, style, marker=marker, label=words)
+    left.set(title="100 steps", xlabel="pictures learnt from", ylabel="AP on unseen pictures", xscale="log")
+    right.set(title="30 pictures", xlabel="steps of 8 pictures", xscale="log")
+    for ax, ticks in ((left, counts), (right, lengths)):
+        ax.set_xticks(ticks, [str(tick) for tick in ticks])
+        ax.minorticks_off()
     left.legend()
-    kinds = {"unseen": "unseen", "leaking": "a third leaked", "learnt": "learnt by heart"}
-    for place, (key, words) in enumerate(kinds.items()):
-        heights = [
-            np.mean([r[key] for r in rows if (r["start"], r["pictures"]) == ("crossing", n)]) for n in counts
-        ]
-        right.bar(
-            np.arange(len(counts)) + 0.27 * (place - 1),
-            heights,
-            0.25,
-            label=words,
-            hatch=["", "//", ".."][place],
-        )
-    right.set(title="The same, from our weights", xlabel="pictures learnt from")
-    right.set_xticks(range(len(counts)), [str(n) for n in counts])
-    right.legend(title="judged on")
+    plt.show()
+
+
+def leaking(rows: Sequence[Mapping[str, Any]]) -> None:
+    """The same detectors on unseen, on leaking and on learnt pictures. Chapter 21."""
+    kinds = {"unseen": "unseen", "leaking": "a third leaked", "learnt": "all learnt from"}
+    counts = sorted({row["pictures"] for row in rows})
+    _, axes = plt.subplots(1, 2, figsize=(7.2, 3.2), sharey=True)
+    for ax, steps in zip(axes, (100, 400)):
+        for place, (key, words) in enumerate(kinds.items()):
+            heights = [average(rows, key, "crossing", count, steps) for count in counts]
+            where = np.arange(len(counts)) + 0.27 * (place - 1)
+            ax.bar(where, heights, 0.25, label=words, hatch=["", "//", ".."][place])
+        ax.set(title=f"After {steps} steps", xlabel="pictures learnt from")
+        ax.set_xticks(range(len(counts)), [str(count) for count in counts])
+    axes[0].set(ylabel="AP")
+    axes[0].legend(title="judged on")
     plt.show()
