@@ -207,6 +207,12 @@ def test_in_a_log_lines_and_no_bar(site, remote, tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().err == ""
 
 
+def test_a_sum_that_takes_long_is_announced(site, remote, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(fetching, "LARGE", 1000)
+    fetch(remote, tmp_path / "f.bin", progress=False)
+    assert capsys.readouterr().err == "yolox_edu: comparing the sum of f.bin.part, 0 GB\n"
+
+
 def test_what_was_there_does_not_count_for_the_speed(monkeypatch, capsys):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     with progress.Progress("f.bin", "B") as shown:

@@ -26,6 +26,7 @@ from yolox_edu.transfer import Again, Session, transfer
 
 __all__ = ["FetchError", "Offline", "Patience", "Remote", "alone", "digest", "fetch", "require_space"]
 STEP = 1 << 20  # a try that brought less does not count as progress
+LARGE = 1 << 30  # a sum over more than this takes long enough to say so
 Check = Callable[[Path], str | None]  # what is wrong with a file, in words, or None
 
 
@@ -96,6 +97,8 @@ def _wrong(remote: Remote, path: Path, check: Check | None) -> str | None:
     size = path.stat().st_size
     if size == 0 or remote.size not in (None, size):
         return f"it has {size:,} bytes" + (f" instead of {remote.size:,}" if remote.size else "")
+    if size > LARGE and (remote.md5 or remote.sha256):
+        print(f"yolox_edu: comparing the sum of {path.name}, {size / 1e9:.0f} GB", file=sys.stderr)
     for name in ("md5", "sha256"):
         if (wanted := getattr(remote, name)) and (found := digest(path, name)) != wanted.lower():
             return f"its {name} is {found} instead of {wanted}"

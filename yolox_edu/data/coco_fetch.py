@@ -129,7 +129,6 @@ def _complete(folder: Path, part: str) -> bool:
     """
     if not (folder / part).is_dir():
         return False
-    names = (f"{part}/{entry.name}" for entry in os.scandir(folder / part) if entry.stat().st_size)
-    return (
-        sum(re.fullmatch(ARCHIVES[part].wanted, name) is not None for name in names) == ARCHIVES[part].files
-    )
+    files = (entry for entry in os.scandir(folder / part) if entry.is_file() and entry.stat().st_size)
+    wanted = [re.fullmatch(ARCHIVES[part].wanted, f"{part}/{file.name}") for file in files]
+    return sum(match is not None for match in wanted) == ARCHIVES[part].files
