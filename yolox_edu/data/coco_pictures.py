@@ -133,5 +133,5 @@ def _each(
             progress.add()
     finally:
         stop.set()
-        for thread in threads:
+        for thread in filter(threading.Thread.is_alive, threads):  # Ctrl-C may come before all are started
             thread.join(LEAVE / workers)
