@@ -8,6 +8,7 @@ from torch import nn
 
 import yolox_edu
 from yolox_edu import cli_train, weights
+from yolox_edu.data import DatasetError, PictureError
 from yolox_edu.data.crossing import Crossing
 from yolox_edu.unfold import fold, is_folded, unfold
 
@@ -101,6 +102,21 @@ def test_the_command_unfolds_by_itself(tmp_path, capsys):
     assert model.training
     cli_train._model(argparse.Namespace(weights="crossing", **given), source)
     assert "measured anew" not in capsys.readouterr().out
+
+
+class Torn(Crossing):
+    """A set whose first picture cannot be read."""
+
+    def __getitem__(self, i):
+        if i == 0:
+            raise PictureError("0.png", "cut off")
+        return super().__getitem__(i)
+
+
+def test_a_torn_picture_is_left_out():
+    assert len(cli_train._some(Torn(3, 0, 64), (64, 64))) == 2
+    with pytest.raises(DatasetError, match="no picture of the set can be read"):
+        cli_train._some(Torn(1, 0, 64), (64, 64))
 
 
 def test_the_official_file_of_the_test_material_is_folded(shared):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import torch
 
 from yolox_edu import weights
 from yolox_edu.cli_options import open_source, positive
+from yolox_edu.data import DatasetError, PictureError
 from yolox_edu.data.letterbox import letterbox
 from yolox_edu.data.training import RamCache, TrainSet
 from yolox_edu.evaluate import evaluate
@@ -151,9 +153,8 @@ def _model(args: argparse.Namespace, source: Any) -> YOLOX:
         if first:
             print(f"from {args.weights}; starting afresh: {', '.join(fresh) or 'nothing'}")
         if is_folded(model) and not args.resume:
-            size = (args.size, args.size) if args.size else model.size
-            some = [letterbox(source[i][0], size)[0] for i in range(min(len(source), UNFOLD))]
-            unfold(model, torch.stack(some).float() / 255)
+            some = _some(source, (args.size, args.size) if args.size else model.size)  # n 3 h w
+            unfold(model, some)
             if first:
                 where = f"measured anew on {len(some)} pictures"
                 print(f"their batch norm is folded into the convolutions: {where}")
@@ -161,6 +162,19 @@ def _model(args: argparse.Namespace, source: Any) -> YOLOX:
     model = build(args.preset, len(source.names), source.names)
     model.category_ids = tuple(source.category_ids)
     return model
+
+
+def _some(source: Any, size: tuple[int, int]) -> torch.Tensor:
+    """The first pictures that can be read, as the model sees them; the others are named while training."""
+    canvases = []
+    for i in range(len(source)):
+        with contextlib.suppress(PictureError):
+            canvases.append(letterbox(source[i][0], size)[0])
+        if len(canvases) == UNFOLD:
+            break
+    if not canvases:
+        raise DatasetError("no picture of the set can be read; python -m yolox_edu data check names why")
+    return torch.stack(canvases).float() / 255
 
 
 def _evaluation(args: argparse.Namespace, val: Any):
