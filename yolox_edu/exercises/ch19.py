@@ -22,6 +22,7 @@ def read_log(answer: Callable, random: Random) -> None:
     last = max(int(row["epoch"]) for row in aps if row["AP"] == top)
     where = f"on a log of the steps {steps[0]['step']:.0f} to {steps[-1]['step']:.0f}"
     means = _first(steps, statistics.fmean)
+    itself = _first(steps, statistics.median, 1)
     early = next((int(s["step"]) for s in steps if not s["loss"] <= 30), None)
     faults: dict[str, Any] = {
         "the step counts rows; a run that was resumed begins elsewhere: use the row's step": (at, best),
@@ -30,6 +31,7 @@ def read_log(answer: Callable, random: Random) -> None:
             wrong,
             [row["AP"] for row in aps].index(top),
         ),
+        "the ten losses before it: the loss that is judged is not among them": (itself, best),
         "this compares with the mean: one high loss lifts it, the median hardly": (means, best),
         "the threshold is three times the median, not a fixed height": (early, best),
         "the last epoch is not the best one": (wrong, int(aps[-1]["epoch"])),
@@ -52,7 +54,12 @@ def _log(random: Random) -> tuple[list[Row], int | None, int]:
     wrong = None
     if random.seed % 4:
         at = random.integer(12, number - 3)
-        losses[at:] = [loss * 40 for loss in losses[at:]]
+        if random.seed == 5:  # where one place more or less in the ten makes another median
+            at = random.integer(16, number - 3)
+            low = min(losses[at - 15 : at])
+            losses[at - 10 :] = [low] * 5 + [2.4 * low] * 5 + [6 * low] * (number - at)
+        else:
+            losses[at:] = [loss * 40 for loss in losses[at:]]
         if random.seed % 4 == 2:
             losses[at:] = [float("nan")] * len(losses[at:])
         if random.seed % 4 == 3:
@@ -71,10 +78,10 @@ def _log(random: Random) -> tuple[list[Row], int | None, int]:
     return rows, wrong, first + top
 
 
-def _first(steps: list[Row], middle: Callable) -> int | None:
-    """The first step above three times the `middle` of the ten before it."""
+def _first(steps: list[Row], middle: Callable, late: int = 0) -> int | None:
+    """The first step above three times the `middle` of the ten before it, or of ten that begin `late`."""
     for i in range(10, len(steps)):
-        if not steps[i]["loss"] <= 3 * middle([row["loss"] for row in steps[i - 10 : i]]):
+        if not steps[i]["loss"] <= 3 * middle([row["loss"] for row in steps[i - 10 + late : i + late]]):
             return int(steps[i]["step"])
     return None
 
@@ -93,6 +100,8 @@ def resume(answer: Callable, random: Random) -> None:
     epoch = step * batch // pictures
     again = stream[epoch * pictures + rank * share :][:share]
     large = stream[step * batch * world + rank * batch :][:batch]
+    number = step * batch + rank * share
+    same_epoch = [(step * batch // pictures, (number + i) % pictures) for i in range(share)]
     faults = {
         "this is the whole step; a process takes its part of it": (left, whole),
         "each process takes neighbours, not every n-th picture": (left, whole[rank::world]),
@@ -109,6 +118,10 @@ def resume(answer: Callable, random: Random) -> None:
         ),
         "no picture is left out at the end of an epoch": (epochs * (pictures // batch) - step, mine),
         "the number of processes does not change the number of steps": (round(total / world) - step, mine),
+        "steps are rounded, neither down nor up": (-(-epochs * pictures // batch) - step, mine),
+        "the steps are rounded, not cut off": (epochs * pictures // batch - step, mine),
+        "the epoch stands first, then the place": (left, [(place, epoch) for epoch, place in mine]),
+        "where a batch runs on over the end, its later pictures are of the next epoch": (left, same_epoch),
     }
     faults = {words: value for words, value in faults.items() if value != (left, mine)}
     same(answer(step, pictures, epochs, batch, rank, world), (left, mine), where, faults)
@@ -128,6 +141,8 @@ def size_a_job(answer: Callable, random: Random) -> None:
     def hours(g: int, loss: float = share) -> float:
         return pictures * epochs / (g * speed * (loss if g > 1 else 1.0)) / 3600
 
+    if random.seed == 0:
+        fewer = 0  # one GPU will do, if nobody takes its share from it
     deadline = hours(fewer + 1) * 1.0001
     gpus = next(g for g in able if hours(g) <= deadline)
     where = f"with {speed} pictures/s on one GPU, batch {batch}, {deadline:,.1f} hours at most"
@@ -135,6 +150,7 @@ def size_a_job(answer: Callable, random: Random) -> None:
     any_number = next(g for g in range(1, batch + 1) if hours(g) <= deadline)
     kind = next(g for g in able if hours(g, 1.0) <= deadline)
     more = able[able.index(gpus) + 1]
+    alone = "; one GPU alone reaches all of its speed" if gpus == 1 else ""
     faults = {
         "the price is for one GPU and one hour: all of them must be paid": (*wanted[:2], wanted[1] * price),
         "these are seconds; hours were asked": (gpus, 3600 * wanted[1], wanted[2]),
@@ -145,7 +161,7 @@ def size_a_job(answer: Callable, random: Random) -> None:
             hours(kind, 1.0),
             hours(kind, 1.0) * kind * price,
         ),
-        "with fewer GPUs it would end in time as well, and cost less": _job(more, hours, price),
+        f"with fewer GPUs it would end in time as well, and cost less{alone}": _job(more, hours, price),
         "each picture is seen once an epoch": (gpus, wanted[1] / epochs, wanted[2] / epochs),
         "this is a single GPU; it comes too late": _job(1, hours, price),
     }
