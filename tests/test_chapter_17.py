@@ -1,18 +1,22 @@
 """What chapter 17 shows is what the package computes, also where JavaScript runs NMS."""
 
 import json
+import math
 import random
 import re
 import shutil
 
+import nms_photographs
 import notebooks
 import pytest
 import torch
-from torchvision.ops import batched_nms
+from torchvision.ops import batched_nms, box_iou
 
+from yolox_edu import measured
 from yolox_edu.boxes import nms
+from yolox_edu.data.coco import open_coco
 from yolox_edu.viz import ch17, sifted
-from yolox_edu.weights import load
+from yolox_edu.weights import load, load_official
 
 CHAPTER = notebooks.BOOK / "17_nms.ipynb"
 CROWD = 7
@@ -66,14 +70,94 @@ def test_the_curve_over_nms_iou_is_level():
 
 
 def test_the_share_of_wrong_offsets():
-    lines = dict(re.findall(r"^(float\d\d) (320: .*)$", printed(), re.M))
-    wrong = {
-        name: dict((int(a.replace(",", "")), float(w)) for a, w in re.findall(r"([\d,]+): ([\d.]+)", line))
-        for name, line in lines.items()
-    }
+    rows = dict(re.findall(r"^(side|float\d\d) +([\d., ]+)$", printed(), re.M))
+    sides = [int(side) for side in rows.pop("side").replace(",", "").split()]
+    wrong = {name: dict(zip(sides, map(float, row.split()))) for name, row in rows.items()}
     assert [wrong["float32"][side] for side in (320, 1280, 5120)] == [0, 0, 0]
     assert wrong["float32"][20480] > 0
     assert wrong["float16"][320] > 0.5
+
+
+def test_what_is_said_of_the_figure(data):
+    """The answer to the question under which the reader moves the sliders."""
+
+    def counts(*settings):
+        found = sifted.sift(*sifted.tensors(data), *settings)
+        return len(found.right), len(found.again), len(found.wrong)
+
+    assert counts(0.60, 0.45) == (15, 0, 0)
+    assert counts(0.01, 0.45) == (20, 0, 31)
+    assert counts(0.25, 0.3) == (17, 0, 4)
+    assert counts(0.25, 0.3, True) == (16, 0, 2)
+
+
+# --- softer ways ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def cells():
+    """`soft` and `matrix` as the chapter defines them."""
+    names = {"torch": torch, "box_iou": box_iou}
+    for cell in notebooks.read(CHAPTER).cells:
+        if cell.cell_type == "code" and re.search(r"^def (soft|matrix)\(", cell.source, re.M):
+            exec(cell.source, names)
+    return names
+
+
+@pytest.mark.parametrize("name", ["soft", "matrix"])
+def test_softer_ways_are_their_papers(cells, name):
+    """Against loops over plain numbers that follow the papers' formulas."""
+    random = torch.Generator().manual_seed(3)
+    for _ in range(5):
+        boxes, scores, _ = ch17.heaps(100, random, count=6)
+        kept, new = cells[name](boxes, scores)
+        wanted = getattr(nms_photographs, f"{name}_nms")(boxes, scores.tolist())
+        assert kept.tolist() == wanted[0]
+        assert new.tolist() == pytest.approx(wanted[1], rel=1e-4)
+        assert len(kept) > 12
+
+
+@pytest.mark.parametrize(
+    ("name", "scores"),
+    [("soft", (0.9, 0.8 / math.e**2 * math.exp(-2 / 9), 0.7 * math.exp(-2 / 9))), ("matrix", None)],
+)
+def test_softer_ways_by_hand(cells, name, scores):
+    """A twin of A (IoU 1), and a box that shares a third with both: the order and the scores by hand."""
+    boxes = torch.tensor([[0.0, 0, 4, 6], [0, 0, 4, 6], [2, 0, 6, 6]])
+    kept, new = cells[name](boxes, torch.tensor([0.9, 0.8, 0.7]))
+    got = dict(zip(kept.tolist(), new.tolist()))
+    # matrix: the twin is covered wholly, f = e^-2, so that what it does to the third is divided by e^-2
+    wanted = scores or (0.9, 0.8 / math.e**2, 0.7 * math.exp(-2 / 9))
+    assert [got[i] for i in range(3)] == pytest.approx(wanted)
+
+
+# --- photographs ------------------------------------------------------------------------------------------
+
+
+def test_what_is_said_of_photographs():
+    rows = measured.recall("nms_photographs")["rows"]
+    ap = {row["way"]: row["AP"] for row in rows["ways"]}
+    assert 4.5 < ap["NMS 0.65"] - ap["NMS 0.65, from 0.25"] < 5, "nearly five points"
+    assert max(ap["soft-NMS"], ap["matrix NMS"]) - ap["NMS 0.65"] < 0.1, "nothing gained"
+    assert 0 < ap["NMS 0.65"] - max(ap["NMS 0.45"], ap["NMS 0.8"]) < 1, "best, by little"
+    assert 0.78 < rows["heaps that lose a better box"] / rows["heaps"] < 0.87, "five of six"
+    missing = sum(rows["fates"].values()) - rows["fates"]["found"]
+    assert 27 < missing / rows["fates"]["lost by NMS"] < 32, "one in thirty"
+    (found, left), (found_all, left_all) = rows["demo"].values()
+    assert (left - left_all, found - found_all) == (53, 17)
+    assert (rows["pictures"], rows["offset"]) == (178, {"parted": 1, "stayed": 9010})
+
+
+def test_photographs_are_measured_again(shared, one_thread):
+    """The 50 of val2017: AP is the official code's (0.3196 on them), and no loss is counted twice."""
+    model = load_official(shared / "weights" / "yolox_nano_0.1.1.pth")
+    photos = nms_photographs.Photographs(model, [open_coco(shared / "coco-mini", "val2017")])
+    ap, _ = photos.average_precision(nms_photographs.plain(0.65), 0.01)
+    assert ap == pytest.approx(31.96, abs=0.3)
+    rows, kept = nms_photographs.measured(photos), measured.recall("nms_photographs")["rows"]
+    assert sum(rows["fates"].values()) == rows["objects"]
+    assert all(rows["fates"][end] < kept["fates"][end] for end in rows["fates"])
+    assert rows["fates"]["lost by NMS"] < 0.1 * (rows["objects"] - rows["fates"]["found"])
 
 
 # --- the helpers ------------------------------------------------------------------------------------------

@@ -91,7 +91,7 @@ def nms(
 
     A cell speaks for its best class only. Returns for each picture a dict of `boxes` (m 4, `xyxy`
     pixels), `scores` (m) and `labels` (m, int64), best first, at most `max_detections` of them.
-    Official settings: 0.25 and 0.45 in the demo, 0.01 and 0.65 for COCO AP.
+    Official settings: 0.25 and 0.45 in the README's demo, 0.01 and 0.65 for COCO AP.
     Source: official `yolox/utils/boxes.py`, `postprocess`.
     """
     best, labels = scores.max(dim=-1)  # n a

@@ -23,6 +23,15 @@ def last_of_equals(boxes, scores, threshold):
     return walk(boxes, scores, threshold, order)
 
 
+def at_the_threshold(boxes, scores, threshold):
+    return walk(boxes, scores, threshold - 1e-6, descending(scores))
+
+
+def places(boxes, scores, threshold):
+    order = descending(scores)
+    return torchs(boxes[order], scores[order], threshold)
+
+
 def mask(boxes, scores, threshold):
     out = torch.zeros(len(boxes), dtype=torch.bool)
     out[torchs(boxes, scores, threshold)] = True
@@ -37,6 +46,11 @@ def offset(boxes, scores, labels, threshold):
 def class_after_class(boxes, scores, labels, threshold):
     of = [torch.where(labels == c)[0] for c in labels.unique()]
     return torch.cat([i[torchs(boxes[i], scores[i], threshold)] for i in of])
+
+
+def ties_by_class(boxes, scores, labels, threshold):
+    kept = class_after_class(boxes, scores, labels, threshold)
+    return kept[descending(scores[kept])]
 
 
 def case(boxes, scores, truths=((10, 0, 20, 10), (17, 0, 27, 10))):
@@ -59,6 +73,8 @@ WRONG = {
         (lambda b, s, t: torchs(b, s, t).flip(0), "the least sure first"),
         (lambda b, s, t: descending(s), "nothing was suppressed"),
         (last_of_equals, "of equal scores the last"),
+        (at_the_threshold, "equal to the threshold"),
+        (places, "places in the sorted list"),
         (mask, "a mask"),
         (lambda b, s, t: b[torchs(b, s, t)], "floats came out"),
         (lambda b, s, t: torchs(b, s, t)[:2], "is missing"),
@@ -67,6 +83,7 @@ WRONG = {
     "17.2": [
         (lambda b, s, c, t: torchs(b, s, t), "all classes suppressed each other"),
         (class_after_class, "class after class"),
+        (ties_by_class, "equal scores in the order of their classes"),
         (lambda b, s, c, t: batched_nms(b.clamp(min=0), s, c, t), "stay"),
         (offset, "with an offset for each class?"),
         (lambda b, s, c, t: batched_nms(b, s, c, t).sort().values, "order of the list"),

@@ -52,8 +52,11 @@ def nms(answer: Callable, random: Random) -> None:
     """the same boxes as by a loop over all pairs, equal scores among them"""
     boxes, limit = _heaps(random, 4, random.integer(4, 7)), random.choice((0.3, 0.45, 0.65))
     scores = _scores(random, len(boxes))
+    if random.seed % 4 == 3:  # the upper half of a box: IoU 0.5, without any rounding
+        half = torch.tensor([[8.0, 8, 24, 40], [8, 8, 24, 24]])
+        boxes, scores, limit = torch.cat((boxes + 100, half)), torch.cat((scores, scores[:2])), 0.5
     b, s, one = boxes.tolist(), scores.tolist(), [0] * len(boxes)
-    wanted = greedy(b, s, one, limit)
+    wanted, order = greedy(b, s, one, limit), sorted(range(len(b)), key=lambda i: -s[i])
     faults = {
         "the least sure boxes won; sort descending": greedy(b, [-x for x in s], one, limit),
         "the scores played no part; the surest box comes first": greedy(b, [0.0] * len(b), one, limit),
@@ -61,6 +64,10 @@ def nms(answer: Callable, random: Random) -> None:
         "the right boxes, in the order of the list; the surest first was asked": sorted(wanted),
         "the right boxes, the least sure first": wanted[::-1],
         "nothing was suppressed": greedy(b, s, one, 1.0),
+        "an IoU equal to the threshold suppressed; only one above it does": greedy(b, s, one, limit - 1e-6),
+        "places in the sorted list came out; the indices of the boxes as they were given were asked": [
+            order.index(i) for i in wanted
+        ],
         "of equal scores the last box of the list won; the first should": _last_of_equals(b, s, one, limit),
     }
     where = f"on {len(b)} boxes with the threshold {limit}"
@@ -110,6 +117,8 @@ def batched(answer: Callable, random: Random) -> None:
     faults = {
         "all classes suppressed each other; only boxes of one class may": greedy(b, s, [0] * len(b), limit),
         "the right boxes, class after class; the surest first was asked, whatever its class": by_class,
+        "the right boxes, but equal scores in the order of their classes; the first in the list comes "
+        "first": sorted(wanted, key=lambda i: (-s[i], classes[i])),
         "the right boxes, in the order of the list; the surest first was asked": sorted(wanted),
         "the right boxes, the least sure first": wanted[::-1],
     }
@@ -162,7 +171,8 @@ def _property(boxes: list[Box], scores: list[float], truths: list[Box]) -> None:
         [[about[i] for i in some].count(t) for t in (0, 1)] for some in (range(len(boxes)), kept)
     )
     told = (
-        f"truth 0 has {before[0]} boxes before NMS and {after[0]} after, truth 1 {before[1]} and {after[1]}"
+        f"boxes of truth 0: {before[0]} before NMS, {after[0]} after; of truth 1: {before[1]} before, "
+        f"{after[1]} after"
     )
     if 0 in before:
         raise Wrong(f"{told}; each truth should have a box before, with an IoU of at least 0.5")

@@ -176,6 +176,25 @@ def fits(
     return torch.stack(stayed), torch.stack(there)
 
 
+def fates(
+    pictures: Pictures,
+    some: Sequence[int] | None = None,
+    confidence: float = 0.25,
+    iou_threshold: float = 0.45,
+) -> dict[str, int]:
+    """Where each truth is lost on its way: does a box of its class with IoU 0.5 stay, pass, exist?"""
+    ends = {"found": 0, "lost by NMS": 0, f"score below {confidence}": 0, "no box": 0}
+    for i in range(len(pictures.targets)) if some is None else some:
+        boxes, scores = pictures.boxes[i], pictures.scores[i]  # a 4, a k
+        near = pictures.overlap(i) >= 0.5  # a g
+        kept = nms(boxes[None], scores[None], confidence, iou_threshold)[0]["boxes"]  # m 4
+        stays = (boxes[:, None] == kept).all(dim=2).any(dim=1)  # a
+        for hit in near.T:  # a
+            asked = hit & stays, hit & (scores.amax(dim=1) >= confidence), hit, torch.ones(1)
+            ends[next(end for end, yes in zip(ends, asked) if yes.any())] += 1
+    return ends
+
+
 def frames(ax: Axes, picture: UInt8[np.ndarray, "h w 3"], boxes: Float[Tensor, "m 4"], title: str) -> None:
     """Boxes of a picture 320 wide over the lower part of a sharper one."""
     ax.imshow(picture, extent=(0, 320, 320, 0))
@@ -187,13 +206,24 @@ def frames(ax: Axes, picture: UInt8[np.ndarray, "h w 3"], boxes: Float[Tensor, "
     ax.axis("off")
 
 
-def curves(values: Mapping[str, Sequence[float]], at: Sequence[int], xlabel: str, ylabel: str) -> None:
-    """One line for each name over a logarithmic axis with the places named."""
+def curves(
+    values: Mapping[str, Sequence[float]],
+    at: Sequence[int],
+    xlabel: str,
+    ylabel: str,
+    ticks: Sequence[float],
+) -> None:
+    """A line for each name over named places, both axes logarithmic; a first tick of 0 is shown as well."""
     _, ax = plt.subplots(figsize=(6.2, 2.6))
     for (name, line), mark in zip(values.items(), "os^"):
         ax.plot(at, line, f"{mark}-", label=name)
     ax.set_xscale("log", base=2)
     ax.set(xlabel=xlabel, ylabel=ylabel, xticks=at, xticklabels=[f"{x:,}" for x in at])
+    ax.set_yscale("symlog", linthresh=ticks[1] if ticks[0] == 0 else ticks[0])
+    ax.set(yticks=ticks, yticklabels=[f"{y:,g}" if y < 1 else f"{y:,.0f}" for y in ticks])
+    most = max(max(line) for line in values.values())
+    ax.set_ylim(-0.3 * ticks[1] if ticks[0] == 0 else ticks[0] / 2, 2 * most)
+    ax.minorticks_off()
     ax.legend()
 
 
@@ -237,6 +267,7 @@ def board(
     top = 24 if title else 0
     lines = [f"M{side * i} {top}V{top + side * high}" for i in range(wide + 1)]
     lines += [f"M0 {top + side * i}H{side * wide}" for i in range(high + 1)]
+    inside = max(side / 2, 9)  # from the corner to the middle of a letter
     body = [text(0, 10, title, "start", bold=True)] if title else []
     body.append(
         f'<path d="{"".join(lines)}" stroke="currentColor" stroke-width="0.5" opacity="0.3" fill="none"/>'
@@ -249,7 +280,7 @@ def board(
         width = STRONG if i in kept else STROKE
         place = (side * left, top + side * up, side * (right - left), side * (down - up))
         body.append(rect(*place, colour, dashes, width=width, tint=0.25))
-        body.append(text(side * (left + 0.5), top + side * (up + 0.5), _letter(i), bold=True))
+        body.append(text(side * left + inside, top + side * up + inside, _letter(i), bold=True))
     said = [f"{_letter(i)} {score:.2f}" for i, score in enumerate(scores.tolist())]
     foot = 0 if title else 44
     for i in range(0, len(said) if foot else 0, 3):
@@ -264,6 +295,13 @@ def board(
     alt = f"{title}. " if title else f"Boxes with scores {', '.join(said)}. "
     alt += _names("Kept", kept) + _names("Dropped now", dropped) + _names("Gone", gone)
     return canvas(body, side * wide + 2, top + side * high + 2 + foot, alt.strip())
+
+
+def after_nms(boxes: Float[Tensor, "n 4"], scores: Float[Tensor, " n"], threshold: float) -> Drawing:
+    """Boxes on squared paper after NMS with a threshold."""
+    kept = flat_nms(boxes, scores, threshold).tolist()
+    dropped = [i for i in range(len(boxes)) if i not in kept]
+    return board(boxes, scores, kept, dropped, (), f"NMS IoU {threshold}", side=8)
 
 
 def _letter(i: int) -> str:

@@ -38,6 +38,7 @@ STYLE = f"""<style>
 #{NAME} .sifted > div > svg {{display: block; width: 100%; height: auto}}
 #{NAME} form {{margin-bottom: .6rem}}
 #{NAME} .play-row > label, #{NAME} legend {{min-width: 4.6em}}
+#{NAME} fieldset label {{white-space: nowrap}}
 #{NAME} .play-slide {{flex-basis: 10em}}
 #{NAME} input[type="range"] {{flex-basis: 5em; width: 5em}}
 #{NAME} output {{min-width: 4ch; text-align: right}}
@@ -189,7 +190,7 @@ def _controls(confidence: float, iou_threshold: float) -> str:
     radios = "".join(
         f'<label><input type="radio" name="{NAME}-heaps" value="{value}"{" checked" if not i else ""}>{words}'
         "</label>"
-        for i, (value, words) in enumerate((("own", "class by class"), ("all", "all together")))
+        for i, (value, words) in enumerate((("own", "by class"), ("all", "all together")))
     )
     hide = (
         f'<div class="play-row"><label for="{NAME}-gone">show suppressed</label>'
