@@ -25,7 +25,6 @@ class Site:
         self.log: list[dict] = []
         self.url = ""
         self.enough = threading.Event()  # ends all stalls
-        self.busy: list[dict] = []  # requests that are being answered
 
     def sent(self, path: str) -> list[int]:
         """The bytes of each answer's body, as far as they were written."""
@@ -54,10 +53,8 @@ class Handler(BaseHTTPRequestHandler):
         self.close_connection = name != "well"
         if path not in site.files and name == "well":
             name, argument = "status", "404"
-        site.busy.append(self.entry)
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             getattr(self, name)(site.files.get(path, b""), argument)
-        site.busy.remove(self.entry)
 
     def put(self, data: bytes) -> None:
         """Write some of the body, and count it."""

@@ -411,7 +411,7 @@ def test_ctrl_c_ends_all_workers(behaviour, coco, tmp_path, monkeypatch):
     coco.always = {path: behaviour for path in coco.files}
     monkeypatch.setattr(coco_pictures, "LEAVE", 0.4)
     monkeypatch.setattr(fetching, "PATIENCE", Patience(9, 60.0, (60.0, 60.0)))
-    threading.Thread(target=lambda: (until(lambda: len(coco.busy) + len(coco.log) > 8), ctrl_c())).start()
+    threading.Thread(target=ctrl_c, args=(lambda: len(coco.log) > 8,)).start()  # all eight are at work
     start = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         fetch_pictures(tmp_path, "val2017", 14, progress=False)
@@ -425,7 +425,9 @@ def test_ctrl_c_ends_all_workers(behaviour, coco, tmp_path, monkeypatch):
     assert not list((tmp_path / "val2017_14").glob("*.jpg"))
 
 
-def ctrl_c():
+def ctrl_c(when):
+    until(when)
+    time.sleep(0.1)
     os.kill(os.getpid(), signal.SIGINT)
 
 
