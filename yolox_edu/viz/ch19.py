@@ -73,7 +73,7 @@ def streaming_ap(ap: int | float, latency: int | float, speed: int | float) -> f
 
 def how_old(rows: Sequence[Mapping[str, Any]], names: Sequence[str] = ("m", "s", "nano")) -> Drawing:
     """The age of the newest answer over the first six seconds of a film, for a few networks. Chapter 19."""
-    left, top, wide, high, seconds, oldest = 44, 30, 500, 170, 6, 2
+    left, top, wide, high, seconds, oldest = 44, 30, 372, 170, 6, 2
     body, said = [text(left + wide / 2, 10, "How old is the newest answer?", bold=True)], []
     for i in range(seconds + 1):
         x = left + wide * i / seconds
@@ -169,7 +169,7 @@ def choices(
     return out
 
 
-LEFT, TOP, WIDE, HIGH = 44, 12, 516, 270
+LEFT, TOP, WIDE, HIGH = 44, 12, 412, 270
 LEAST, MOST = 0.0003, 12.0  # seconds, the ends of the axis
 
 
