@@ -231,7 +231,7 @@ def test_what_is_said_of_memory():
     }  # eight of 640, without the fixed part
     assert 0.6 < need["nano"] / need["s"] < 0.72, "two thirds"
     assert 5.5 < need["x"] / need["nano"] < 7, "six times"
-    logs = {1.0: 7420, 0.5: 6030}  # MiB of two logs; the second is of sixteen bits, half the maps
+    logs = {1.0: 7420, 0.5: 6030}  # MiB in the logs; with sixteen bits half the maps
     more = [mib * 2**20 / 1e9 - share * rows["s"][0][3] for share, mib in logs.items()]
     assert more == pytest.approx([2.9, 3.9], abs=0.06)
     assert max(more) < 4
