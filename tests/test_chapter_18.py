@@ -13,6 +13,7 @@ from yolox_edu.data.coco import open_coco
 from yolox_edu.data.crossing import Crossing
 from yolox_edu.evaluate import coco_figures, predictions
 from yolox_edu.exercises import ch18 as checks
+from yolox_edu.measured import recall
 from yolox_edu.viz import ch18, mending
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -42,6 +43,10 @@ def own():
     return space
 
 
+def prose():
+    return "\n".join(cell.source for cell in notebooks.read(CHAPTER).cells if cell.cell_type == "markdown")
+
+
 def printed():
     return "".join(out.get("text", "") for cell in code() for out in cell.outputs)
 
@@ -50,7 +55,8 @@ def printed():
 
 
 @pytest.mark.parametrize(
-    ("folder", "split", "limit"), [("coco-mini", "val2017", None), ("coco128", "train2017", 64)]
+    ("folder", "split", "limit"),
+    [("coco-mini", "val2017", None), ("coco-mini", "train2017", None), ("coco128", "train2017", 64)],
 )
 def test_the_chapter_s_judge_is_pycocotools_on_coco_with_official_weights(shared, own, folder, split, limit):
     source = open_coco(shared / folder, split, limit)
@@ -69,6 +75,24 @@ def test_the_chapter_s_judge_is_pycocotools_on_coco_with_official_weights(shared
         books = [book for book in books if book.truths.sum()]
         parts = [_ap(own, books, piece) for piece in mending.cut_up(len(images), 10, 4)]
         assert np.mean(parts) > official[0] + 0.02
+        random = np.random.default_rng(0)
+        draws = [np.bincount(random.integers(0, 50, 50), minlength=50) for _ in range(300)]
+        said = re.search(rf"of {split}(?: give anything)? from (\d\d) to (\d\d)", prose())
+        drawn = 100 * np.percentile([_ap(own, books, times) for times in draws], [2.5, 97.5])
+        np.testing.assert_allclose(drawn, [float(n) for n in said.groups()], atol=0.7)
+        few = sum(book.truths.sum() <= 5 for book in books) + 80 - len(books)
+        assert few > 50, "most classes have a handful of things or none"
+
+
+def test_what_is_said_of_the_official_nano_was_measured():
+    rows = recall("parity")["rows"]["precision"]
+    measured = {row["set"]: row for row in rows if row["release"] == "0.1.1"}
+    for place, name in (
+        (r"gets ([\d.]+) on fifty pictures of COCO's val2017", "coco-mini val2017"),
+        (r"and ([\d.]+) on fifty of train2017", "coco-mini train2017"),
+        (r"128 pictures of train2017, with ([\d.]+);", "coco128 train2017"),
+    ):
+        assert float(re.search(place, prose()).group(1)) == round(100 * measured[name]["official AP"], 1)
 
 
 def _ap(own, books, times):
@@ -108,6 +132,16 @@ def test_only_the_best_hundred_of_a_class_and_picture_count(own):
 # --- words and mending --------------------------------------------------------------------------------------
 
 
+def test_rows_that_are_shy_or_sloppy_and_truths_called_crowds():
+    rows = [found(10, 11, 12, 13, 0.5), found(1, 2, 3, 4, 0.49)]
+    assert mending.shy(rows) == rows[:1]
+    assert [row["bbox"] for row in mending.sloppy(rows)] == [[9, 12, 12, 12], [0, 3, 3, 3]]
+    assert rows[0]["bbox"] == [10, 11, 12, 13], "the real rows stay as they are"
+    data = {"images": [], "annotations": [{"id": i, "iscrowd": 0} for i in range(1, 11)]}
+    assert [t["id"] for t in mending.with_crowds(data)["annotations"] if t["iscrowd"]] == [5, 10]
+    assert not any(t["iscrowd"] for t in data["annotations"])
+
+
 def test_every_word():
     truths = [truth(0, 0, 10, 10), truth(100, 0, 10, 10)]
     rows = [
@@ -139,7 +173,7 @@ def test_the_threshold_s_numbers_are_the_ledger_s(own):
     source = Crossing.split("val", 4)
     rows, images, _ = predictions(weights.load("crossing"), source)
     rows_of, truths = mending.group(rows), mending.group(source.coco.dataset["annotations"])
-    frame = ch18.Threshold(rows_of, truths, (1, 2), 4)
+    frame = ch18.Threshold(rows_of, truths, {"Left": 1, "Right": 2}, 4)
     for kind in ("person", "car"):
         book = own["ledger"](rows_of, truths, images, source.category_ids[source.names.index(kind)])
         scores, right, count = frame.curve(kind)
@@ -176,7 +210,7 @@ def test_the_chapter_s_figure_is_light_and_says_both_shares():
     assert cost[0.25] == 475
     for cut, missed in (("25", 0), ("3", 1)):
         assert re.search(
-            rf"Person, scores from 0.{cut}: .*?Left: \d+ right, \d+ wrong, {missed} missed", html
+            rf"Person, scores from 0.{cut}: .*?By night: \d+ right, \d+ wrong, {missed} missed", html
         )
 
 
@@ -195,6 +229,12 @@ def test_what_is_said_of_the_numbers():
     widths = [high - low for low, high in interval]
     assert 4.5 < widths[0] < 5.5, "five points are noise"
     assert 3 < widths[1] < 4, "more than three"
+    one, mean = map(float, re.search(r"one class ([\d.]+), AP ([\d.]+)", text).groups())
+    root = float(re.search(r"3\.5/√8 = (\d\.\d)", prose()).group(1))
+    assert (one, root) == (3.5, pytest.approx(3.5 / 8**0.5, abs=0.05))
+    assert abs(mean - root) < 0.2, "as √8 lets one expect"
+    low, high = map(float, re.search(r"same 50 streets: 95 % between ([\d.]+) and ([\d.]+)", text).groups())
+    assert 0 < low < high < widths[0] / 4, "the streets' luck cancels"
     pieces = {
         name: {int(n): float(v) for n, v in re.findall(r"(\d+): ([\d.]+)", line)}
         for name, line in re.findall(r"^(AP|without envelope) +(5: .*)$", text, re.M)
@@ -209,6 +249,13 @@ def test_what_is_said_of_the_numbers():
     )
     assert 0.003 < right - above < 0.007, "half a point"
     assert max(corners, labels) < 0.002
+    figures = {
+        who: list(map(float, line.split()))
+        for who, line in re.findall(r"^(\w+) +((?:[\d.]{5} ?){12})$", text, re.M)
+    }
+    shy, sloppy = figures["shy"], figures["sloppy"]
+    assert shy[0] > sloppy[0] + 0.05, "AP is for the exact one"
+    assert shy[1] < sloppy[1] - 0.02, "AP50 for the one that finds more"
     silent, small, struck = map(float, re.findall(r"^([\d.]{5}) (?:silent|small)", text, re.M))
     assert silent > right
     assert small - struck == pytest.approx(0.18, abs=0.005)

@@ -14,8 +14,10 @@ from PIL import Image
 
 from yolox_edu.data.crossing import Crossing
 from yolox_edu.viz.svg import PALETTE, STRONG, Drawing, canvas, number, rect, text
+from yolox_edu.viz.svg import row as in_a_row
 
 GRID = np.linspace(0, 1, 101)
+LOOKS = {"right": ("green", ""), "wrong": ("vermilion", "7 4"), "missed": ("yellow", "2 3")}
 
 
 # --- squared paper ----------------------------------------------------------------------------------------
@@ -83,6 +85,15 @@ def three_steps(right: Bool[np.ndarray, " m"], truths: int) -> None:
     axes[0].set_ylabel("precision")
 
 
+def side_by_side(**lines: Sequence[float]) -> None:
+    """COCO's twelve figures under their names, a line for each judge or detector."""
+    names = ["AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl"]
+    wide = max(map(len, lines))
+    print(" " * wide, *(f"{name:5}" for name in names))
+    for who, figures in lines.items():
+        print(f"{who:{wide}}", *(f"{figure:.3f}" for figure in figures))
+
+
 def terraces(table: Float[np.ndarray, "t 101"], thresholds: Sequence[float]) -> None:
     """One precision-recall curve for each IoU threshold, the strictest in front; the mean height is AP."""
     _, ax = plt.subplots(figsize=(6.4, 3.6))
@@ -114,16 +125,29 @@ def by_class(table: Float[np.ndarray, "k t"], counts: Sequence[int]) -> None:
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 
 
-def wobble(some: Sequence[float], all_: Sequence[float], ap: float, halves: Sequence[float]) -> None:
-    """Two histograms of AP: 50 pictures drawn with replacement, and 100."""
-    _, ax = plt.subplots(figsize=(6.2, 2.6))
-    bins = np.linspace(min(some), max(some), 36)
-    ax.hist(some, bins, alpha=0.55, label="50 pictures", color="C2")
-    ax.hist(all_, bins, alpha=0.55, label="100 pictures", color="C0", hatch="//")
-    ax.axvline(ap, color="black", lw=2, label="all 100, once each")
-    ax.plot(halves, [3, 3], "kv", ms=9, label="the two halves")
-    ax.set(xlabel="AP", ylabel="draws")
-    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+def wobble(draws: Mapping[int, Float[np.ndarray, "t k"]], own: Float[np.ndarray, " k"], counts: Any) -> None:
+    """Left: AP of pictures drawn with replacement, 50 and 100. Right: of 50, how far each class wobbles.
+
+    draws: {pictures: AP of each draw and class}; own: AP by class of all hundred, each once; counts: truths.
+    """
+    _, (heap, ax) = plt.subplots(1, 2, figsize=(8.2, 3.1), layout="constrained")
+    ap = {n: np.nanmean(table, axis=1) for n, table in draws.items()}
+    bins = np.linspace(min(ap[50]), max(ap[50]), 30)
+    for n, colour, hatch in ((50, "C2", None), (100, "C0", "//")):
+        heap.hist(ap[n], bins, alpha=0.55, label=f"{n} pictures", color=colour, hatch=hatch)
+    heap.axvline(own.mean(), color="black", lw=2, label="all 100, once each")
+    heap.set(xlabel="AP of a draw", ylabel="draws")
+    heap.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, fontsize=9, frameon=False)
+    order = np.argsort(-np.array(counts))
+    off = np.column_stack([draws[50][:, order] - own[order], ap[50] - own.mean()])  # t k + 1
+    low, high = 100 * np.nanpercentile(off, [2.5, 97.5], axis=0)
+    colours = ["C0"] * len(order) + ["black"]
+    ax.hlines(range(len(colours)), low, high, colors=colours, lw=[4] * len(order) + [6])
+    ax.axvline(0, color="black", lw=0.8, ls=":")
+    names = [f"{Crossing.names[k]}, {counts[k] / 2:.0f}" for k in order]
+    ax.set_yticks(range(len(colours)), [*names, "AP, the mean"])
+    ax.invert_yaxis()
+    ax.set(xlabel="points off its AP, 95 % of the draws of 50")
 
 
 def pieces(curves: Mapping[str, Mapping[int, Sequence[float]]], whole: Mapping[str, float]) -> None:
@@ -165,12 +189,13 @@ class Threshold:
     """The frames of the chapter's figure to play with: a class, a threshold, a curve and two pictures."""
 
     def __init__(
-        self, found: Mapping[Any, list], truths: Mapping[Any, list], shown: Sequence[int], count: int
+        self, found: Mapping[Any, list], truths: Mapping[Any, list], shown: Mapping[str, int], count: int
     ):
-        """`found` and `truths`: COCO rows by (image_id, category_id); `shown`: two image ids."""
+        """`found` and `truths`: COCO rows by (image_id, category_id); `shown`: two image ids by name."""
         self.found, self.truths, self.shown, self.count = found, truths, shown, count
         sharp = Crossing.split("val", count, 480)
-        self.pictures = [_crop(sharp[i - 1][0]) for i in shown]
+        self.pictures = [_crop(sharp[i - 1][0]) for i in shown.values()]
+        self.wide = 344  # pixels that a picture is wide on the page: two fit into a line, one on a phone
         self.kinds: dict[str, tuple[np.ndarray, np.ndarray, int]] = {}
 
     def curve(self, kind: str) -> tuple[Float[np.ndarray, " m"], Bool[np.ndarray, " m"], int]:
@@ -201,14 +226,15 @@ class Threshold:
         kept = int((score >= threshold).sum())
         tp = int(right[:kept].sum())
         precision, recall = tp / max(kept, 1), tp / truths
-        body = self._plot(right, truths, precision, recall, kept)
+        plot = canvas(self._plot(right, truths, precision, recall, kept), 480, 200, "Precision and recall.")
         said = f"{kind}, scores from {threshold:g}: {kept} boxes, {tp} right: precision {precision:.2f}; "
         said += f"{tp} of {truths} found: recall {recall:.2f}."
-        for i, image in enumerate(self.shown):
-            marks, words = self._picture(kind, image, threshold, i)
-            body += marks
-            said += f" {('Left', 'Right')[i]}: {words}."
-        return canvas(body, 480, 424, said[0].upper() + said[1:])
+        streets = []
+        for (name, image), picture in zip(self.shown.items(), self.pictures):
+            marks, words = self._picture(kind, image, threshold, picture)
+            streets.append(canvas(marks, self.wide, round(self.wide * 287.5 / 320), words))
+            said += f" {name}: {words}."
+        return in_a_row(plot, *streets, gap=8, alt=said[0].upper() + said[1:])
 
     def _plot(self, right: np.ndarray, truths: int, precision: float, recall: float, kept: int) -> list[str]:
         """The curve of the class with a point where the threshold stands."""
@@ -228,16 +254,15 @@ class Threshold:
         )
         body += [text(40, 16, "1", "end"), text(40, 176, "0", "end"), text(306, 190, "1"), text(46, 190, "0")]
         body += [text(176, 190, "recall"), text(14, 96, "precision", extra=' transform="rotate(-90 14 96)"')]
-        legend = {"right": ("green", ""), "wrong": ("vermilion", "7 4"), "missed": ("yellow", "2 3")}
-        for i, (word, look) in enumerate(legend.items()):
+        for i, (word, look) in enumerate(LOOKS.items()):
             body.append(f'<rect x="330" y="{40 + 40 * i}" width="30" height="24" {_stroke(*look)}/>')
             body.append(text(372, 52 + 40 * i, word, "start"))
         return body
 
-    def _picture(self, kind: str, image: int, threshold: float, place: int) -> tuple[list[str], str]:
-        """One picture (236 wide, its lower three quarters) with boxes, and the counts in words."""
-        left, top, scale = 244 * place, 212, 236 / 320
-        body = [f'<image x="{left}" y="{top}" width="236" height="212" href="{self.pictures[place]}"/>']
+    def _picture(self, kind: str, image: int, threshold: float, picture: str) -> tuple[list[str], str]:
+        """One picture (without the sky's upper part) with its boxes, and the counts in words."""
+        scale = self.wide / 320
+        body = [f'<image width="{self.wide}" height="{number(scale * 287.5)}" href="{picture}"/>']
         key = (image, Crossing.category_ids[Crossing.names.index(kind)])
         score, right, at = self.judged(kind, image)
         rows = sorted(self.found.get(key, []), key=lambda r: -r["score"])
@@ -245,15 +270,14 @@ class Threshold:
             (r["bbox"], "right" if ok else "wrong") for r, s, ok in zip(rows, score, right) if s >= threshold
         ]
         boxes += [(t["bbox"], "missed") for t, s in zip(self.truths.get(key, []), at) if s < threshold]
-        looks = {"right": ("green", ""), "wrong": ("vermilion", "7 4"), "missed": ("yellow", "2 3")}
-        for (x, y, w, h), word in boxes[::-1]:
-            x, w = max(x, 0), min(w, 320 - max(x, 0))
-            top_, low = max(y, 32.5), min(y + h, 320)
-            spot = f'x="{number(left + scale * x)}" y="{number(top + scale * (top_ - 32.5))}"'
-            size = f'width="{number(scale * w)}" height="{number(scale * (low - top_))}"'
-            body.append(f"<rect {spot} {size} {_stroke(*looks[word])}/>")
+        for look, (colour, dashes) in LOOKS.items():  # dashes over full lines: a double hides nothing
+            for x, y, w, h in (box for box, word in boxes if word == look):
+                left, right_, top, low = max(x, 0), min(x + w, 320), max(y, 32.5), min(y + h, 320)
+                spot = f'x="{number(scale * left)}" y="{number(scale * (top - 32.5))}"'
+                size = f'width="{number(scale * (right_ - left))}" height="{number(scale * (low - top))}"'
+                body.append(f"<rect {spot} {size} {_stroke(colour, dashes)}/>")
         words = [word for _, word in boxes]
-        return body, ", ".join(f"{words.count(word)} {word}" for word in looks)
+        return body, ", ".join(f"{words.count(word)} {word}" for word in LOOKS)
 
 
 def _way(x: np.ndarray, y: np.ndarray) -> str:

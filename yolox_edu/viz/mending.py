@@ -37,6 +37,21 @@ def nonsense(images: Sequence[int], categories: Sequence[int], each: int = 10, s
     ]
 
 
+def shy(rows: Iterable[Row], least: float = 0.5) -> list[Row]:
+    """Only what is sure: rows with a score of at least this."""
+    return [row for row in rows if row["score"] >= least]
+
+
+def sloppy(rows: Iterable[Row], grid: int = 3) -> list[Row]:
+    """Boxes (xywh) rounded to a grid of this many pixels."""
+    return [row | {"bbox": (grid * np.divide(row["bbox"], grid).round()).tolist()} for row in rows]
+
+
+def with_crowds(data: dict[str, Any], every: int = 5) -> dict[str, Any]:
+    """A COCO dataset in which every fifth ground truth is called a crowd."""
+    return data | {"annotations": [t | {"iscrowd": int(t["id"] % every == 0)} for t in data["annotations"]]}
+
+
 def cut_up(count: int, n: int, times: int = 10) -> Iterator[Int[np.ndarray, " p"]]:
     """The places 0 … count - 1 in pieces of n, cut anew `times` times; each as a 1 for what is in it."""
     random = np.random.default_rng(n)
