@@ -190,6 +190,14 @@ def test_the_threshold_s_numbers_are_the_ledger_s(own):
             assert int(three[0]) + int(three[1]) == sum(r["score"] >= 0.3 for r in rows_of.get(key, []))
 
 
+def test_a_threshold_that_leaves_no_box_has_no_precision():
+    frame = ch18.Threshold({}, {(1, 1): [truth(0, 0, 10, 10)]}, {"Here": 1}, 1)
+    silent = frame("person", 0.5)
+    assert "0 boxes, 0 right: no precision" in silent.alt
+    assert "Here: 0 right, 0 wrong, 1 missed" in silent.alt
+    assert "<circle" not in silent.svg
+
+
 def test_the_chapter_s_figure_is_light_and_says_both_shares():
     (html,) = (
         out.data["text/html"]

@@ -227,7 +227,8 @@ class Threshold:
         tp = int(right[:kept].sum())
         precision, recall = tp / max(kept, 1), tp / truths
         plot = canvas(self._plot(right, truths, precision, recall, kept), 480, 200, "Precision and recall.")
-        said = f"{kind}, scores from {threshold:g}: {kept} boxes, {tp} right: precision {precision:.2f}; "
+        share = f"precision {precision:.2f}" if kept else "no precision, for nothing is said"
+        said = f"{kind}, scores from {threshold:g}: {kept} boxes, {tp} right: {share}; "
         said += f"{tp} of {truths} found: recall {recall:.2f}."
         streets = []
         for (name, image), picture in zip(self.shown.items(), self.pictures):
@@ -247,11 +248,10 @@ class Threshold:
             line.format(way, "currentColor", 1),
             line.format(done, PALETTE["blue"], 3),
         ]
-        px, py = 46 + 260 * recall, 176 - 160 * precision
-        body.append(
-            f'<circle cx="{number(px)}" cy="{number(py)}" r="7" '
-            f'fill="{PALETTE["orange"]}" stroke="currentColor"/>'
-        )
+        if kept:  # without a box precision is 0/0
+            px, py = number(46 + 260 * recall), number(176 - 160 * precision)
+            look = f'fill="{PALETTE["orange"]}" stroke="currentColor"'
+            body.append(f'<circle cx="{px}" cy="{py}" r="7" {look}/>')
         body += [text(40, 16, "1", "end"), text(40, 176, "0", "end"), text(306, 190, "1"), text(46, 190, "0")]
         body += [text(176, 190, "recall"), text(14, 96, "precision", extra=' transform="rotate(-90 14 96)"')]
         for i, (word, look) in enumerate(LOOKS.items()):
