@@ -2,17 +2,19 @@
 
     python benchmarks/parity.py [--quick] [--out DIR]
 
-Runs the measuring functions of tests/test_model.py, test_parity.py, test_losses.py, test_onnx_twins.py and
-test_real_ap.py, which assert the same, and writes yolox_edu/measured/parity.json. Needs what `make setup`
-installs; the ONNX twins and the AP need the test material as well ($YOLOX_EDU_SHARED, else ../shared). Ten
-minutes on one core. Each section is written as soon as it is measured. --quick: two presets, one size, no
-photographs.
+Runs the measuring functions of tests/test_model.py, test_parity.py, test_losses.py, test_onnx_twins.py,
+test_real_ap.py and official_ap.py, which assert the same, and writes yolox_edu/measured/parity.json. Needs
+what `make setup` installs; the ONNX twins and the AP need the test material as well ($YOLOX_EDU_SHARED, else
+../shared). Two minutes on one core. Each section is written as soon as it is measured. --quick: two presets,
+one size, no photographs.
 """
 
 import argparse
 import os
+import platform
 import sys
 import tempfile
+from importlib.metadata import version
 from pathlib import Path
 
 import torch
@@ -20,16 +22,26 @@ import torch
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
-import test_losses  # noqa: E402  (the tests own the measuring functions)
+import official_ap  # noqa: E402  (the tests own the measuring functions)
+import test_losses  # noqa: E402
 import test_model  # noqa: E402
 import test_onnx_twins  # noqa: E402
 import test_parity  # noqa: E402
 import test_real_ap  # noqa: E402
 from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
+from yolox_edu.boxes import grid  # noqa: E402
+from yolox_edu.losses import losses  # noqa: E402
 from yolox_edu.measured import FOLDER, keep  # noqa: E402
+from yolox_edu.partfile import digest  # noqa: E402
+from yolox_edu.simota import assign, pad_targets  # noqa: E402
 
 Row = dict[str, float | int | str]
+SETS = (("coco-mini", "val2017"), ("coco-mini", "train2017"), ("coco128", "train2017"))
+PACKAGES = (
+    *("torch", "torchvision", "numpy", "pixeltable-yolox", "pycocotools", "onnxruntime"),
+    "opencv-python-headless",
+)
 
 
 def counts(presets: tuple[str, ...]) -> list[Row]:
@@ -83,11 +95,29 @@ def gradients(presets: tuple[str, ...]) -> list[Row]:
     return rows
 
 
-def assignments(blocks: int) -> list[Row]:
-    """Random batches through both assigners and losses; the test raises where they part."""
-    for block in range(blocks):
-        test_losses.test_same_positives_losses_and_gradients_as_the_official_code(block)
-    return [{"batches": 30 * blocks, "pictures": 120 * blocks, "other positives": 0}]
+def assignments(batches: int) -> list[Row]:
+    """Random batches through both assigners and losses: what the other one chose otherwise, and lost."""
+    positives = other = 0
+    worst = 0.0
+    for seed in range(batches):
+        raw, targets, size = test_losses.make_batch(seed)
+        reference = test_losses.Reference(raw.shape[2] - 5, use_l1=seed % 2 == 0)
+        wanted = reference(raw, targets, size)
+        padded = pad_targets(targets, size)
+        found, given = assign(raw, padded, size, *grid(size)), losses(raw, padded, size, seed % 2 == 0)
+        for n in range(len(targets)):
+            cells, truths, _ = reference.seen.get(n, (torch.zeros(0), [], None))  # no object, no positive
+            mine, matched, _ = test_losses.pairs(found, n)
+            boxes, labels = targets[n]["boxes"], targets[n]["labels"]
+            theirs = {(c, *boxes[t].tolist(), int(labels[t])) for c, t in zip(cells.tolist(), truths)}
+            ours = {(c, *boxes[t].tolist(), int(labels[t])) for c, t in zip(mine.tolist(), matched)}
+            positives, other = positives + len(theirs), other + len(theirs ^ ours)
+        for name, value in wanted.items():
+            value = float(value)
+            worst = max(worst, abs(float(given[name]) - value) / max(abs(value), 1e-9))
+    pictures = 4 * batches
+    row = {"batches": batches, "pictures": pictures, "positives": positives, "other positives": other}
+    return [{**row, "losses": worst}]
 
 
 def twins(shared: Path) -> list[Row]:
@@ -101,15 +131,34 @@ def twins(shared: Path) -> list[Row]:
 
 
 def precision(shared: Path) -> list[Row]:
-    """AP of both releases of Nano on three small real sets, and what the official code gives there."""
+    """AP of both releases of Nano on three small real sets: ours, and the official code's, run beside it."""
     rows = []
-    for release, folder, split, count, official in test_real_ap.ROWS:
+    for release, folder, split, *_ in test_real_ap.ROWS:
         report = test_real_ap.measure(shared, release, folder, split)
-        ours = {name: round(getattr(report, name), 4) for name in test_real_ap.LIMITS}
-        theirs = {f"official {name}": value for name, value in zip(ours, official)}
-        rows.append({"release": release, "set": f"{folder} {split}", "pictures": count, **ours, **theirs})
+        found = official_ap.measure(shared, release, folder, split)
+        row = {"release": release, "set": f"{folder} {split}", "pictures": report.images}
+        for i, name in enumerate(test_real_ap.LIMITS):
+            row[name] = round(getattr(report, name), 4)
+            row[f"official {name}"] = round(found["as it is"][i], 4)
+            row[f"cut {name}"] = round(found["cut"][i], 4)
+        rows.append(row)
         print(rows[-1], flush=True)
     return rows
+
+
+def material(shared: Path) -> list[Row]:
+    """The files that were compared, so that somebody else can tell whether theirs are the same."""
+    files = [*sorted((shared / "weights").glob("yolox_nano_*"))]
+    files += [shared / folder / "annotations" / f"instances_{split}.json" for folder, split in SETS]
+    return [
+        {"file": path.relative_to(shared).as_posix(), "bytes": path.stat().st_size, "sha256": digest(path)}
+        for path in files
+    ]
+
+
+def versions() -> dict[str, str]:
+    """Of everything that a number on the page can depend on."""
+    return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
 
 
 def main() -> None:
@@ -123,16 +172,18 @@ def main() -> None:
     presets = ("nano", "tiny") if args.quick else test_parity.PRESETS
     sizes = test_parity.SIZES[: 1 if args.quick else None]
     sections = {
+        "versions": versions,
         "counts": lambda: counts(presets),
         "gradients": lambda: gradients(("nano",) if args.quick else ("nano", "s")),
-        "assignments": lambda: assignments(1 if args.quick else 7),
+        "assignments": lambda: assignments(30 if args.quick else 210),
         "twins": lambda: twins(shared),
         "precision": lambda: precision(shared),
+        "material": lambda: material(shared),
         "outputs": lambda: outputs(presets, sizes),
     }
     rows = {}
     for name, measure in sections.items():
-        if name in ("twins", "precision") and (args.quick or not shared.is_dir()):
+        if name in ("twins", "precision", "material") and (args.quick or not shared.is_dir()):
             print(f"{name}: left out, no test material in {shared} (or --quick)")
             continue
         rows[name] = measure()

@@ -1,15 +1,19 @@
 """Parity and numbers: the page is what was measured, and all of it is within what the tests allow."""
 
+import inspect
 import re
 
 import numbers_page
+import parity
 import pytest
+import test_losses
 import test_onnx_twins
 import test_parity
 import test_real_ap
 from numbers_page import ALLOWED, PAGE, near, text
 
 from yolox_edu.measured import FOLDER, recall
+from yolox_edu.partfile import digest
 
 ROWS = recall("parity")["rows"]
 
@@ -30,6 +34,11 @@ def test_what_it_allows_is_what_the_tests_assert():
     assert {key: ALLOWED[key] for key in test_parity.LIMITS} == test_parity.LIMITS
     assert ALLOWED["gradients"] == test_parity.GRADIENT
     assert ALLOWED["twins"] == test_onnx_twins.LIMIT
+    asserted = inspect.getsource(test_losses.test_same_positives_losses_and_gradients_as_the_official_code)
+    assert (
+        f"torch.as_tensor(want[name]), atol=1e-5, rtol={ALLOWED['losses']:.0e}".replace("e-0", "e-")
+        in asserted
+    )
     assert ALLOWED["AP"] == test_real_ap.LIMITS["AP"]
 
 
@@ -40,10 +49,40 @@ def test_every_measurement_is_within_what_is_allowed():
     assert {row["preset"] for row in ROWS["outputs"]} == {"nano", "tiny", "s", "m", "l", "x"}
     assert all(row[kind] < ALLOWED[kind] for row in ROWS["outputs"] for kind in test_parity.LIMITS)
     assert all(row["relative"] < ALLOWED["gradients"] for row in ROWS["gradients"])
+    for row in ROWS["assignments"]:
+        assert row["positives"] > 5000
+        assert row["other positives"] == 0
+        assert row["losses"] < ALLOWED["losses"]
     assert all(row["worst"] < ALLOWED["twins"] for row in ROWS["twins"])
     for row in ROWS["precision"]:
         for name, limit in test_real_ap.LIMITS.items():
             assert row[name] == pytest.approx(row[f"official {name}"], abs=limit)
+            assert row[name] == pytest.approx(row[f"cut {name}"], abs=2e-4)
+
+
+def test_the_page_names_the_files_and_versions_that_are_here(shared):
+    page = PAGE.read_text(encoding="utf-8")
+    for row in ROWS["material"]:
+        assert digest(shared / row["file"]) == row["sha256"]
+        assert f"`{row['sha256']}`" in page
+    for name, number in ROWS["versions"].items():
+        assert f"| {name} | {number} |" in page
+
+
+def test_the_assigners_are_counted_not_only_compared(monkeypatch):
+    """The command's own count finds positives that differ, and losses."""
+    (same,) = parity.assignments(4)
+    assert same["positives"] > 20
+    assert same["other positives"] == 0
+    real = parity.assign
+
+    def other(raw, padded, size, cells, strides):
+        found = real(raw, padded, size, cells, strides)
+        return found._replace(cell=found.cell + 1)
+
+    monkeypatch.setattr(parity, "assign", other)
+    (moved,) = parity.assignments(4)
+    assert moved["other positives"] > same["positives"]
 
 
 def test_every_measurement_is_named_with_its_command():
