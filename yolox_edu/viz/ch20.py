@@ -5,18 +5,21 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from math import log10
+from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
+from matplotlib.cbook import get_sample_data
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 from torchvision.ops import box_iou
 
 from yolox_edu.blocks import CBS
 from yolox_edu.model import YOLOX, build
+from yolox_edu.released import RELEASE
 from yolox_edu.viz.svg import Drawing, canvas, rect, text
 
 # The parts in the order in which they run.
@@ -28,6 +31,20 @@ PARTS = (
 )
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, for RGB in [0, 1]
+
+# What the chapter's table of AP shows of each measured row, and what its last cell says without weights.
+PRECISION = {"set": "{set}", "release": "{release}", "ours": "{AP:.4f}", "official": "{official AP:.4f}"}
+PRECISION["official_cut"] = "{cut AP:.4f}"
+NO_WEIGHTS = f"""No official weights here. With a network: Detector("yolox-nano").
+Without: put yolox_nano.pth, which is at the address below,
+into ~/.cache/yolox_edu (or $YOLOX_EDU_CACHE), and run this again.
+{RELEASE}"""
+
+
+def photograph() -> Path:
+    """A photograph that comes with matplotlib: Grace Hopper, by the US Navy, public domain. Chapter 20."""
+    return Path(get_sample_data("grace_hopper.jpg", asfileobj=False))
+
 
 # --- faults -----------------------------------------------------------------------------------------------
 
@@ -65,6 +82,11 @@ def _bilinear(model: YOLOX) -> None:
         part.register_forward_pre_hook(resample)
 
 
+def _swapped(model: YOLOX) -> None:
+    csp = model.neck.bottomup5  # C3_n4; its conv1 and conv2 have the same shapes
+    csp.main, csp.skip = csp.skip, csp.main
+
+
 def _spp_last(model: YOLOX) -> None:
     down, spp, csp = model.backbone.dark5
     model.backbone.dark5.forward = lambda x: spp(csp(down(x)))
@@ -73,6 +95,7 @@ def _spp_last(model: YOLOX) -> None:
 FAULTS: dict[str, Callable[[YOLOX], None]] = {
     "batch norm's eps 1e-5": _eps,
     "bilinear upsampling": _bilinear,
+    "conv1, conv2 swapped": _swapped,
     "SPP after the CSP block": _spp_last,
     "phases row by row": _phases,
     "red and blue swapped": _colours,
@@ -81,10 +104,20 @@ FAULTS: dict[str, Callable[[YOLOX], None]] = {
 
 
 def planted(model: YOLOX, fault: str) -> YOLOX:
-    """A copy of the model with one of FAULTS; every tensor keeps its name, shape and value. Chapter 20."""
+    """A copy of the model with one of FAULTS; names and shapes of the tensors stay. Chapter 20.
+
+    So do their values, but for "conv1, conv2 swapped", in which two layers get each other's.
+    """
     wrong = copy.deepcopy(model)
     FAULTS[fault](wrong)
     return wrong
+
+
+def silent(model: YOLOX, part: str) -> YOLOX:
+    """A copy of the model in which one part gives nothing but zeros. Chapter 20."""
+    mute = copy.deepcopy(model)
+    mute.get_submodule(part).register_forward_hook(lambda module, inputs, out: torch.zeros_like(out))
+    return mute
 
 
 def mean_folded(legacy: YOLOX) -> YOLOX:
@@ -191,7 +224,8 @@ def difference_bars(values: Mapping[str, float], scale: str = "log", says: str =
             body.append(rect(LEFT, y, max(long, 1.5), LINE - 5, colour, tint=tint))
         if name == first:
             body.append(text(LEFT + long + 6, y + 8, "it starts here", "start"))
-    return canvas(body, LEFT + WIDE + 80, bottom + 22, says or sentence(values))
+    body.append(text(LEFT + WIDE / 2, bottom + 27, "difference / size of the right output"))
+    return canvas(body, LEFT + WIDE + 80, bottom + 36, says or sentence(values))
 
 
 def percent(value: float) -> str:
@@ -216,13 +250,14 @@ def sentence(values: Mapping[str, float], hits: int = 0, false: int = 0, objects
 
 def inwards(maps: Mapping[str, Float[Tensor, "h w"]]) -> Figure:
     """Maps of a relative difference in two rows, dark where there is none. Chapter 20."""
-    fig, axes = plt.subplots(2, -(-len(maps) // 2), figsize=(7, 4.6))
+    fig, axes = plt.subplots(2, -(-len(maps) // 2), figsize=(7, 5.2), gridspec_kw={"hspace": 0.4})
     for ax, (name, values) in zip(axes.flat, maps.items()):
         image = ax.imshow(values.clamp(min=1e-7).log10(), cmap="viridis", vmin=-6, vmax=0)
         side = f"{values.shape[0]} × {values.shape[1]} cells"
         ax.set(title=name, xlabel=side, xticks=[], yticks=[])
     bar = fig.colorbar(image, ax=axes, shrink=0.8, ticks=[-6, -4, -2, 0])
     bar.ax.set_yticklabels(["1e-6", "1e-4", "1 %", "100 %"])
+    bar.set_label("difference / size of the right output")
     return fig
 
 
