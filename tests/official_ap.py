@@ -60,10 +60,15 @@ def figures(coco: COCO, rows: list[dict]) -> tuple[float, float, float]:
     return tuple(float(figure) for figure in judge.stats[:3])
 
 
-def measure(shared: Path, release: str, folder: str, split: str) -> dict[str, tuple[float, float, float]]:
-    """AP, AP50, AP75 of the official code as it is, and with its boxes cut at the edges."""
+def found(shared: Path, release: str, folder: str, split: str) -> tuple[COCO, list[dict]]:
+    """`boxes` of one of the sets in the test material."""
     pictures = next(p for p in (shared / folder / split, shared / folder / "images" / split) if p.is_dir())
     file = shared / "weights" / f"yolox_nano_{release}.pth"
     annotations = shared / folder / "annotations" / f"instances_{split}.json"
-    coco, rows = boxes(file, annotations, pictures, legacy=release == "legacy")
+    return boxes(file, annotations, pictures, legacy=release == "legacy")
+
+
+def measure(shared: Path, release: str, folder: str, split: str) -> dict[str, tuple[float, float, float]]:
+    """AP, AP50, AP75 of the official code as it is, and with its boxes cut at the edges."""
+    coco, rows = found(shared, release, folder, split)
     return {"as it is": figures(coco, rows), "cut": figures(coco, cut(coco, rows))}

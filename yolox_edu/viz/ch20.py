@@ -250,7 +250,7 @@ def sentence(values: Mapping[str, float], hits: int = 0, false: int = 0, objects
 
 def inwards(maps: Mapping[str, Float[Tensor, "h w"]]) -> Figure:
     """Maps of a relative difference in two rows, dark where there is none. Chapter 20."""
-    fig, axes = plt.subplots(2, -(-len(maps) // 2), figsize=(7, 5.2), gridspec_kw={"hspace": 0.4})
+    fig, axes = plt.subplots(2, -(-len(maps) // 2), figsize=(7, 4.4), gridspec_kw={"hspace": 0.35})
     for ax, (name, values) in zip(axes.flat, maps.items()):
         image = ax.imshow(values.clamp(min=1e-7).log10(), cmap="viridis", vmin=-6, vmax=0)
         side = f"{values.shape[0]} × {values.shape[1]} cells"
