@@ -34,11 +34,12 @@ def table(head: Iterable[str], rows: Iterable[Iterable[Any]], numbers: bool = Tr
 
 
 def near(value: float) -> str:
-    """A small difference, two digits of it: 5.2 · 10⁻⁶."""
+    """A small difference, two digits of it, never broken over two lines: 5.2 · 10⁻⁶."""
     if value == 0:
         return "0"
     digits, power = f"{value:.1e}".split("e")
-    return f"{digits} · 10{str(int(power)).translate(str.maketrans('-0123456789', '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'))}"
+    power = str(int(power)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return f"{digits} · 10{power}".replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def origin(name: str, tests: str = "") -> str:
@@ -115,9 +116,8 @@ def precision(rows: Rows) -> str:
 
 
 def material(rows: Rows) -> str:
-    """The files of the comparison, by their sums."""
-    lines = ([f"`{r['file']}`", f"{r['bytes']:,}", f"`{r['sha256']}`"] for r in rows)
-    return table(["file", "bytes", "sha256"], lines)
+    """The files of the comparison, as `sha256sum -c` reads them."""
+    return "\n".join(f"{r['sha256']}  {r['file']}" for r in rows)
 
 
 def against(rows: Rows, unit: str, head: str) -> str:
