@@ -64,7 +64,7 @@ def test_the_page_names_the_files_and_versions_that_are_here(shared):
     page = PAGE.read_text(encoding="utf-8")
     for row in ROWS["material"]:
         assert digest(shared / row["file"]) == row["sha256"]
-        assert f"\n{row['sha256']}  {row['file']}\n" in page
+        assert f"\nSHA256 ({row['file']}) = {row['sha256']}\n" in page
     for name, number in ROWS["versions"].items():
         assert f"| {name} | {number} |" in page
 

@@ -117,7 +117,7 @@ def precision(rows: Rows) -> str:
 
 def material(rows: Rows) -> str:
     """The files of the comparison, as `sha256sum -c` reads them."""
-    return "\n".join(f"{r['sha256']}  {r['file']}" for r in rows)
+    return "\n".join(f"SHA256 ({r['file']}) = {r['sha256']}" for r in rows)
 
 
 def against(rows: Rows, unit: str, head: str) -> str:

@@ -41,6 +41,12 @@ def by_weights(right, wrong, x):
     )  # fmt: skip
 
 
+def tensors_only(right, wrong, x):
+    for name, tensor in right.named_parameters():
+        if not torch.equal(tensor, wrong.get_parameter(name)):
+            return name.rpartition(".")[0]
+
+
 def normalised(weight, mean, std, sign=-1, colour=None):
     scaled = weight / std.view(1, -1, 1, 1)
     bias = sign * (scaled * mean.view(1, -1, 1, 1)).sum((1, 2, 3))
@@ -69,6 +75,7 @@ WRONG = {
         (last, "last to run"),
         (earliest, "equal in both"),
         (by_weights, "last to run"),
+        (tensors_only, "only its output shows"),
         (lambda right, wrong, x: "layers", "no module without children"),
     ],
     "20.3": [
