@@ -29,6 +29,9 @@ EXTRAS = {  # what is imported: (what it is for, whether nothing can be trained 
     "matplotlib": ("figures and training curves", False),
     "tensorboard": ("training logs in the browser", False),
 }
+INSTALL_EXTRAS = (
+    "pip install 'yolox-edu[train] @ git+https://github.com/yolox-layer-by-layer/yolox-layer-by-layer'"
+)
 ROOM = 2e9  # bytes: a few checkpoints of a middling network
 
 
@@ -50,7 +53,7 @@ def check_environment(say: Findings) -> None:
         if util.find_spec(name) is None:
             what = f"it is not installed; it is for {purpose}"
             severity = "warning" if needed else "note"
-            say.add(severity, "extra-missing", name, what, "pip install 'yolox-edu[train]'.")
+            say.add(severity, "extra-missing", name, what, f"{INSTALL_EXTRAS}.")
     _operators(say)
     _room_and_threads(say)
 

@@ -67,8 +67,9 @@ def card(name: str) -> tuple[str, str, int]:
 
 
 def words(text: str) -> str:
-    """A line of Markdown as HTML: code, nothing else."""
-    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text, quote=False))
+    """A line of Markdown as HTML: code and emphasis, nothing else."""
+    code = re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text, quote=False))
+    return re.sub(r"\*([^*]+)\*", r"<em>\1</em>", code)
 
 
 def road() -> str:
