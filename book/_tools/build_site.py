@@ -26,7 +26,7 @@ from finish_site import finish
 
 ROOT = Path(__file__).resolve().parents[2]
 HTML = ROOT / "_build" / "html"
-MAKERS = ("build_site", "finish_site")
+MAKERS = ("build_site", "finish_site", "cited")
 STAMP = "built-from.txt"  # in the built site: a fingerprint of what it was built from
 MAX_PAGE = 1_500_000  # bytes of HTML; more is slow on a telephone
 # Tags by which a page asks for something on its own. Links (<a href>) ask only when a reader clicks.

@@ -13,6 +13,7 @@ from html import escape
 from pathlib import Path
 
 from bs4 import BeautifulSoup, Tag
+from cited import add_citing
 
 FONT = re.compile(r"""url\(\s*["']?([^"')]+\.woff2)(?:[?#][^"')]*)?["']?\s*\)""")
 FACE = re.compile(r"@font-face\s*\{[^}]*\}")
@@ -187,7 +188,8 @@ def finish(html: Path, names: list[str]) -> None:
     for sheet in sorted((html / "_static").rglob("*.css")):
         inline_fonts(sheet)
     before = {p: p.read_text(encoding="utf-8") for p in sorted(html.rglob("*.html"))}
-    mended = number_captions({p.relative_to(html).as_posix(): finish_page(t) for p, t in before.items()})
+    finished = {p.relative_to(html).as_posix(): finish_page(t) for p, t in before.items()}
+    mended = add_citing(number_captions(finished))
     for page, text in before.items():
         if (new := mended[page.relative_to(html).as_posix()]) != text:
             page.write_text(new, encoding="utf-8")

@@ -1,7 +1,7 @@
 """Exercises and their verdicts: the checks of chapter NN stand in `chNN.py`. Chapters 00 to 23.
 
 A check is a function of the answer and of a seeded `Random`. It calls the answer and compares what comes
-out with a truth that does not come from the package where that is possible (loops, torch's own operator):
+out with a truth that does not come from the package where that is possible (loops, torch's own operator)::
 
     @exercise("03.1")
     def focus(answer: Any, random: Random) -> None:
