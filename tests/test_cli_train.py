@@ -10,6 +10,7 @@ import pytest
 
 from yolox_edu import weights
 from yolox_edu.__main__ import main
+from yolox_edu.data.crossing import Crossing, write_coco
 
 ROOT = Path(__file__).resolve().parents[1]
 TINY = ["--count", "12", "--val-count", "3", "--size", "64", "--epochs", "1", "--batch", "4", "--quiet"]
@@ -93,3 +94,13 @@ def test_user_errors_are_one_line(arguments, message, tmp_path, monkeypatch, cap
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
+
+
+def test_classes_that_could_not_be_evaluated_stop_the_run_before_it_starts(tmp_path, capsys):
+    for split in ("train", "val"):
+        write_coco(Crossing(1, size=64), tmp_path, split)
+    path = tmp_path / "annotations" / "instances_val.json"
+    path.write_text(path.read_text().replace('"person"', '"Person"'))
+    assert main(["train", "--data", str(tmp_path), "--out", str(tmp_path / "run"), "--quiet"]) == 1
+    assert "the model does not know Person" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()

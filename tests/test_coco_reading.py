@@ -350,7 +350,7 @@ def test_no_pictures_or_no_classes(make):
 def test_malformed_json(make, text):
     path = make()
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    refuse(path, "not valid JSON|holds a JSON list|object was expected|cannot be read as JSON")
+    refuse(path, "not valid JSON|is empty|holds a JSON list|object was expected|is not UTF-8")
 
 
 def test_layouts_and_what_was_looked_for(make, tmp_path):

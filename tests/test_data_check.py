@@ -1,7 +1,10 @@
 """The data checker: each planted fault is named by file and field, and a sound set is called sound."""
 
 import json
+import re
 import shutil
+import unicodedata
+from copy import deepcopy
 from dataclasses import fields
 
 import numpy as np
@@ -11,11 +14,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from yolox_edu.__main__ import main
-from yolox_edu.data import DatasetError
+from yolox_edu.data import DatasetError, PictureError
 from yolox_edu.data.check import check
 from yolox_edu.data.coco import open_coco
 from yolox_edu.data.crossing import Crossing, write_coco
-from yolox_edu.data.findings import Finding, report
+from yolox_edu.data.findings import Finding, has_errors, report
 
 W, H = 96, 64
 NAMES = ("cat", "dog", "bird")
@@ -114,6 +117,29 @@ def many(s):
     ]
 
 
+def outlined(change):
+    """Outlines for all boxes, as tools write them; then the boxes are changed, or some of them."""
+
+    def plant(s):
+        for one in s.annotations:
+            x, y, w, h = one["bbox"]
+            one["segmentation"] = [[x, y, x + w, y + h / 2, x + w / 3, y + h]]
+        change(s)
+
+    return plant
+
+
+def some_normalised(s):
+    for one in s.annotations[:4]:
+        x, y, w, h = one["bbox"]
+        one["bbox"] = [x / W, y / H, w / W, h / H]
+
+
+def all_crowds(s):
+    for one in s.annotations:
+        one["iscrowd"] = 1
+
+
 def shifted(s):
     for one in s.annotations:
         one["category_id"] -= 1
@@ -165,8 +191,24 @@ FAULTS = {
         lambda s: s.boxes(lambda x, y, w, h: [x + 35, y, x + 35 + w, y + h]),
         *("box-corners", "error", "annotations.bbox", "x1, y1, x2 - x1, y2 - y1"),
     ),
-    "corners inside": (corners_inside, "box-corners", "error", "annotations.bbox", "look corners"),
+    "corners inside": (corners_inside, "box-corners", "error", "annotations.bbox", "look like corners"),
+    "some normalised": (some_normalised, "box-normalised", "error", "annotations.bbox", "others are in pix"),
+    "one normalised": (box(0.1, 0.2, 0.5, 0.5), "box-normalised", "warning", "annotations.bbox", "[0.1, 0.2"),
+    "centres inside": (
+        outlined(lambda s: s.boxes(lambda x, y, w, h: [x + w / 2, y + h / 2, w, h])),
+        *("box-centres", "error", "annotations.bbox", "look like centre"),
+    ),
+    "y before x": (
+        outlined(lambda s: s.boxes(lambda x, y, w, h: [y, x, h, w])),
+        *("box-turned", "error", "annotations.bbox", "Exchange the first two"),
+    ),
+    "box astray": (
+        outlined(box(60, 4, 24, 34)),
+        *("box-outline", "warning", "annotations.bbox", "annotation 5 of train5.png: [60, 4, 24, 34]"),
+    ),
+    "crowds only": (all_crowds, "boxes-none-at-all", "error", A, "all stand for crowds"),
     "area nought": (record(A, 4, area=0), "area-wrong", "warning", "annotations.area", "annotation 5"),
+    "area absurd": (record(A, 4, area=10**400), "area-wrong", "warning", "annotations.area", "annotation 5"),
     "area of another": (record(A, 4, area=5000), "area-wrong", "warning", "annotations.area", ": 5000"),
     "centres": (
         lambda s: s.boxes(lambda x, y, w, h: [W - w / 2 - x, y + h / 2, w, h]),
@@ -273,11 +315,32 @@ def test_a_fault_of_the_annotation_file(name, sound):
     assert others <= {expected.get(name)}
 
 
-@pytest.mark.parametrize("text", ["", '{"images": [', "[1, 2]", "\ufeff{}", "[" * 100_000, "1" * 5000])
-def test_no_json(text, sound):
-    sound.json.write_text(text)
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "is empty. Export"),
+        ('{"images": [', "ends too early"),
+        ('{"images": "a', "ends too early"),
+        ("[1, 2]", "holds a JSON list"),
+        ("\ufeff{}", "Save it as UTF-8 without one."),
+        ('{"images": [1, 2, ]}', "Delete the comma"),
+        ('{"images": [], }', "Delete the comma"),
+        ("{'images': []}", "double quotes: write the file with json.dump"),
+        ("{}\n{}", "after the end"),
+        ('{"images" = []}', "at line 1, column 11"),
+        ('{"images": []}'.encode("utf-16"), "is not UTF-8"),
+        ('{"name": "Käfer"}'.encode("latin-1"), "is not UTF-8 (byte 11"),
+        ("[" * 100_000, "cannot be read as JSON"),
+        ("1" * 5000, "cannot be read as JSON"),
+    ],
+)
+def test_no_json(text, words, sound):
+    sound.json.write_bytes(text if isinstance(text, bytes) else text.encode())
     (one,) = serious(check(sound.root))
     assert (one.code, one.file) == ("json", "annotations/instances_train.json")
+    assert words in str(one)
+    with pytest.raises(DatasetError, match=re.escape(one.what)):
+        open_coco(sound.root, "train")
 
 
 def test_coco_names_with_other_ids(sound):
@@ -307,6 +370,31 @@ def with_exif(s):
     exif = Image.Exif()
     exif[0x0112] = 6
     s.save(2, picture(3), exif=exif)
+
+
+def faint(s):
+    """Values of 0 to 1 written as bytes."""
+    s.save(2, Image.fromarray(np.asarray(picture(3)) // 255))
+
+
+def twelve_bits(s):
+    s.save(2, Image.fromarray(np.asarray(picture(3).convert("L")).astype(np.uint16) * 16))
+
+
+def sixteen_bits(s):
+    s.save(2, Image.fromarray(np.asarray(picture(3).convert("L")).astype(np.uint16) * 256))
+
+
+def see_through(s):
+    hidden = picture(3)
+    hidden.putalpha(0)
+    s.save(2, hidden)
+
+
+def decomposed(s):
+    """A Mac's file system takes accents apart."""
+    s.images[2]["file_name"] = "é.png"
+    (s.folder / "train3.png").rename(s.folder / unicodedata.normalize("NFD", "é.png"))
 
 
 def copy(s):
@@ -345,6 +433,19 @@ PICTURES = {
     "exif": (with_exif, "picture-exif", "warning", "train3.png: 64 x 96, but the file says 96 x 64"),
     "grey": (lambda s: s.save(2, picture(3).convert("L")), "picture-kind", "note", "a grey picture"),
     "alpha": (lambda s: s.save(2, picture(3).convert("RGBA")), "picture-kind", "note", "a transparent"),
+    "16 bits": (sixteen_bits, "picture-kind", "note", "Read by its high byte"),
+    "values 0 to 1": (faint, "picture-blank", "warning", "train3.png"),
+    "12 bits in 16": (twelve_bits, "picture-blank", "warning", "12 bits in 16"),
+    "nothing but transparent": (see_through, "picture-blank", "warning", "train3.png"),
+    "accents": (decomposed, "picture-missing", "error", r"There is 'e\u0301.png' (not '\xe9.png'"),
+    "a folder": (
+        lambda s: ((s.folder / "train3.png").unlink(), (s.folder / "train3.png").mkdir()),
+        *("picture-missing", "error", "train3.png"),
+    ),
+    "link to nowhere": (
+        lambda s: ((s.folder / "train3.png").unlink(), (s.folder / "train3.png").symlink_to("away")),
+        *("picture-broken", "error", "train3.png"),
+    ),
     "cmyk": (
         lambda s: s.save(2, picture(3).convert("CMYK"), format="JPEG"),
         *("picture-kind", "note", "a CMYK picture"),
@@ -415,6 +516,55 @@ def test_layouts_and_what_lies_there_instead(sound):
     assert "Move valid/_annotations.coco.json to annotations/instances_valid.json." in one.mend
     with pytest.raises(DatasetError, match="no such folder"):
         check(sound.root / "nowhere")
+    with pytest.raises(DatasetError, match="is a file, not a folder"):
+        check(sound.root / "labels" / "a.txt")
+
+
+def test_a_folder_too_deep_and_labels_in_a_folder_of_their_own(sound, tmp_path):
+    sound.write()
+    for folder in (sound.json.parent, sound.folder):
+        (one,) = check(folder)
+        assert "Give the folder above, set." in one.mend
+    deep = tmp_path / "other" / "my set" / "Annotations"
+    deep.mkdir(parents=True)
+    (deep / "a.xml").write_text("<annotation/>")
+    (one,) = check(tmp_path / "other")
+    assert "my set/Annotations/a.xml is a VOC label" in one.mend
+    assert f"data convert voc '{deep.parent}' --to NEW" in one.mend
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "severity", "words"),
+    [
+        (record("categories", 1, name="Dog"), "classes-unknown", "error", "(Dog)"),
+        (again("categories", 0, id=9, name="cow"), "classes-unknown", "error", "(cow)"),
+        (
+            lambda s: [c.update(name=n) for c, n in zip(s.categories, ("dog", "cat", "bird"))],
+            *("classes-ids", "warning", "dog: 1, there 2; cat: 2, there 1"),
+        ),
+        (lambda s: s.categories.pop(), "category-unknown", "error", "annotation 3 -> 3"),
+    ],
+)
+def test_classes_of_two_parts(change, code, severity, words, sound):
+    other = Set(sound.root, "val", seed=1)
+    change(other)
+    other.write()
+    (one,) = serious(findings(sound))
+    assert (one.code, one.severity, one.file) == (code, severity, "annotations/instances_val.json")
+    assert words in str(one)
+
+
+def test_a_class_that_only_the_test_shows(sound):
+    Set(sound.root, "val", seed=1).write()
+    sound.annotations = [a for a in sound.annotations if a["category_id"] != 2]
+    (one,) = [f for f in findings(sound) if f.code == "classes-unlearnt"]
+    assert (one.severity, one.file) == ("note", "annotations/instances_val.json")
+    assert "(dog: 4 here)" in str(one)
+
+
+def test_a_broken_entry_still_names_its_picture(sound):
+    sound.images[0]["width"] = "96"
+    assert "picture-unlisted" not in {f.code for f in findings(sound)}
 
 
 # --- no false alarm ---------------------------------------------------------------------------------------
@@ -425,7 +575,8 @@ def test_real_sets(name, pictures, shared):
     found = check(shared / name)
     assert serious(found) == []
     assert {f.code for f in found} <= {
-        *("counts", "category-unused", "category-rare", "crowd", "boxes-none", "picture-kind")
+        *("counts", "category-unused", "category-rare", "crowd", "boxes-none", "picture-kind"),
+        "classes-unlearnt",
     }
     assert sum(int(f.what.split()[0]) for f in found if f.code == "counts") == pictures
 
@@ -464,14 +615,20 @@ def fuzzed(tmp_path_factory):
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_whatever_the_file_says_nothing_is_raised(fuzzed, data):
+def test_whatever_the_file_says_nothing_is_raised_and_what_is_called_sound_can_be_read(fuzzed, data):
     made, content = fuzzed
     content = json.loads(json.dumps(content))
     for _ in range(data.draw(st.integers(1, 4))):
         mutate(content, data.draw)
     made.json.write_text(json.dumps(content))
-    lines = report(check(made.root)).splitlines()
+    found = check(made.root)
+    lines = report(found).splitlines()
     assert all(line[:7].strip() in ("error", "warning", "note") for line in lines[:-1])
+    try:
+        source = open_coco(made.root, "train")
+        assert all(len(source[i][1]["boxes"]) >= 0 for i in range(len(source)))
+    except (DatasetError, PictureError):
+        assert has_errors(found)
 
 
 def mutate(content, draw):
@@ -488,7 +645,7 @@ def mutate(content, draw):
         holder = deeper
     action = draw(st.sampled_from(["replace", "replace", "delete", "repeat"]))
     if action == "replace":
-        holder[key] = draw(ODD)
+        holder[key] = deepcopy(draw(ODD))  # it may be changed next
     elif action == "delete":
         del holder[key]
     elif isinstance(holder, list):
@@ -504,6 +661,18 @@ def test_help(capsys):
     text = " ".join(capsys.readouterr().out.split())
     assert "(default: 640)" in text
     assert "(default: None)" not in text
+
+
+def test_in_a_terminal_lines_are_wrapped(sound, monkeypatch, capsys):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "60")
+    sound.annotations[4]["bbox"] = [30, 30, -9, 5]
+    sound.write()
+    main(["data", "check", str(sound.root)])
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 60
+    assert {line[:9].strip() for line in lines[:-1]} == {"error", "note", ""}
+    assert report(check(sound.root)).split() == " ".join(lines).split()
 
 
 def test_the_command(sound, tmp_path, capsys):

@@ -15,7 +15,7 @@ from yolox_edu.cli_options import open_source, positive
 from yolox_edu.data import DatasetError, PictureError
 from yolox_edu.data.letterbox import letterbox
 from yolox_edu.data.training import RamCache, TrainSet
-from yolox_edu.evaluate import evaluate
+from yolox_edu.evaluate import class_map, evaluate
 from yolox_edu.model import PRESETS, YOLOX, build
 from yolox_edu.parallel import processes, rank_and_world
 from yolox_edu.recipe import best_precision, recipe_for
@@ -99,6 +99,7 @@ def _run(args: argparse.Namespace, device: torch.device) -> None:
     first = rank_and_world()[0] == 0
     source, val = _sources(args)
     model = _model(args, source)
+    class_map(model.names, val)  # what could not be evaluated is said now, not after hours
     wanted = {k: getattr(args, k) for k in ("size", "epochs", "batch", "accumulate", "lr", "seed")}
     wanted["precision"] = args.precision or best_precision(device)
     recipe, augment = recipe_for(

@@ -7,10 +7,12 @@ after the first, so that one call names everything.
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
 from .check_boxes import check_boxes
+from .check_parts import check_parts
 from .check_pictures import Look, check_doubles, check_files, look_at_array
 from .check_records import Table, make_table, read_table
 from .coco_json import _few
@@ -40,51 +42,62 @@ def check(
         return _check_folder(Path(data), split, size)
     if not isinstance(data, str | Path):
         return _check_source(data, split or "the source", size)
-    findings, parts = Findings("crossing"), {}
+    findings, looks = Findings("crossing"), {}
     for name in [split] if split else SPLIT_SEEDS:
-        parts[name] = _check_drawn(Crossing.split(name, DRAWN), f"crossing {name}", size, findings)
-    check_doubles(parts, findings)
+        looks[name] = _check_drawn(Crossing.split(name, DRAWN), f"crossing {name}", size, findings)
+    check_doubles(looks, findings)
     return list(findings)
 
 
 def _check_folder(root: Path, split: str | None, size: tuple[int, int]) -> list[Finding]:
     if not root.is_dir():
-        raise DatasetError(f"{root}: no such folder; give the one that holds annotations/ and the pictures")
+        what = "is a file, not a folder" if root.is_file() else "no such folder"
+        raise DatasetError(f"{root}: {what}; give the one that holds annotations/ and the pictures")
     found = sorted(path.stem.removeprefix("instances_") for path in root.glob("annotations/instances_*.json"))
-    findings, parts = Findings(root.name), {}
+    findings, looks, tables = Findings(root.name), {}, {}
     if not found and split is None:
         _nothing(root, "*", findings)
     for name in [split] if split else found:
         path = root / "annotations" / f"instances_{name}.json"
         folder = next((f for f in (root / name, root / "images" / name) if f.is_dir()), None)
-        if path.is_file():
-            parts[name] = _check_part(path, folder, name, size, findings)
+        if path.exists():
+            looks[name], tables[name] = _check_part(path, folder, name, size, findings)
         else:
             _nothing(root, name, findings)
-    check_doubles(parts, findings)
+    check_parts({name: table for name, table in tables.items() if table is not None}, findings)
+    check_doubles(looks, findings)
     return list(findings)
 
 
 def _nothing(root: Path, split: str, say: Findings) -> None:
     """There is no annotation file; say what lies there instead."""
     others = sorted(path.name for path in root.glob("annotations/*.json"))
-    mend = f"There is {_few(others)}." if others else "Nothing lies in annotations/."
-    kinds = {"**/_annotations.coco.json": "", "**/labels/**/*.txt": "yolo", "**/*.xml": "voc"}
-    for pattern, kind in kinds.items():
-        if path := min(root.glob(pattern), default=None):
-            where = path.relative_to(root).as_posix()
-            convert = f"run `python -m yolox_edu data convert {kind} {root} --to NEW`, and check NEW"
-            move = f"Move {where} to annotations/instances_{path.parent.name}.json"
-            mend += f" {where} is a {kind.upper()} label: {convert} (chapter 21)." if kind else f" {move}."
-            break
+    mend = f"There is {_few(others)}." if others else f"Nothing lies in annotations/. {_instead(root)}"
     what = "there is no such annotation file"
     say.add("error", "annotations-missing", "", what, mend, f"annotations/instances_{split}.json")
 
 
+def _instead(root: Path) -> str:
+    """Labels of another kind, or in another place, and what to do with them; "" if there are none."""
+    if any(root.glob("instances_*.json")) or any(root.parent.glob("annotations/instances_*.json")):
+        return f"Give the folder above, {root.absolute().parent.name}."
+    if path := min(root.glob("**/_annotations.coco.json"), default=None):
+        where = path.relative_to(root).as_posix()
+        return f"Move {where} to annotations/instances_{path.parent.name}.json."
+    for kind, folder, files in (("yolo", "labels", "**/*.txt"), ("voc", "Annotations", "*.xml")):
+        if path := min(root.glob(f"**/{folder}/{files}"), default=None):
+            parts = path.relative_to(root).parts
+            described = any(root.glob("*.yaml"))  # then it says where the labels lie
+            given = shlex.quote(str(root.joinpath(*(() if described else parts[: parts.index(folder)]))))
+            convert = f"run `python -m yolox_edu data convert {kind} {given} --to NEW`, and check NEW"
+            return f"{'/'.join(parts)} is a {kind.upper()} label: {convert} (chapter 21)."
+    return ""
+
+
 def _check_part(
     path: Path, folder: Path | None, split: str, size: tuple[int, int], findings: Findings
-) -> list[Look]:
-    """One annotation file and its pictures."""
+) -> tuple[list[Look], Table | None]:
+    """One annotation file and its pictures: what was seen of each, and the records that can be used."""
     say = Findings(f"annotations/{path.name}")
     table, looks = read_table(path, say), []
     if table is not None:
@@ -98,14 +111,14 @@ def _check_part(
     elif table is not None:
         looks = check_files(table, folder, say)
     findings += say
-    return looks
+    return looks, table
 
 
 def _check_source(source: Any, name: str, size: tuple[int, int]) -> list[Finding]:
     """A source that is open already: its files if it has some, else what it draws."""
     findings = Findings(name)
     if hasattr(source, "images_dir"):
-        looks = _check_part(Path(source.annotations), Path(source.images_dir), name, size, findings)
+        looks, _ = _check_part(Path(source.annotations), Path(source.images_dir), name, size, findings)
     else:
         looks = _check_drawn(source, name, size, findings)
     check_doubles({name: looks}, findings)
@@ -132,8 +145,14 @@ def _check_drawn(source: Any, name: str, size: tuple[int, int], findings: Findin
     return looks
 
 
+def _many(count: int, one: str, more: str | None = None) -> str:
+    return f"{count} {one if count == 1 else more or one + 's'}"
+
+
 def _count(table: Table, say: Findings) -> None:
     """What there is, for a start."""
     used = len({a["category_id"] for a in table.annotations})
-    what = f"{len(table.images)} pictures, {len(table.annotations)} boxes of {used} classes"
+    pictures, boxes = _many(len(table.images), "picture"), _many(len(table.annotations), "box", "boxes")
+    what = f"{pictures}, {boxes} of {_many(used, 'class', 'classes')}"
     say.add("note", "counts", "", what)
+    say.insert(0, say.pop())

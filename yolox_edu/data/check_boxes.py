@@ -14,6 +14,7 @@ from .letterbox import fit
 SLACK = 1.0  # pixels that a box may reach over the edge: rounding, no fault
 MOST = 120  # boxes of one picture that training takes (`Augment.max_boxes`)
 ENOUGH = 4  # boxes from which on a habit of the whole file can be told from chance
+FITS, ASTRAY = 0.8, 0.5  # IoU with its outline from which on a box fits, and below which it does not
 SAME = 0.99  # IoU from which on two boxes are one, written twice
 Boxes = Float[np.ndarray, "n 4"]
 
@@ -32,47 +33,95 @@ def check_boxes(table: Table, size: tuple[int, int], say: Findings) -> None:
     what, mend = "the box has no area, and is left out", "Delete it, or label the object again."
     say.each("warning", "box-flat", field, table.places(flat), what, mend)
     good = finite & ~negative & ~flat
-    if not _other_format(boxes[good], table.sizes[good], table.areas[good], say):
+    if not _other_format(boxes[good], table.sizes[good], table.areas[good], table.outlines[good], say):
         _edges(table, boxes, good, say)
+        _strays(table, boxes, good, say)
         _areas(table, boxes, good, say)
         _tiny(table, boxes, good & ~table.crowd, size, say)
     _doubles(table, boxes, good & ~table.crowd, say)
     _crowded(table, say)
 
 
+FORMATS = {  # code: (what the boxes look like, the mend)
+    "box-normalised": (
+        "normalised to 0-1",
+        "Multiply x and width by the picture's width, y and height by its height.",
+    ),
+    "box-corners": ("like corners (x1, y1, x2, y2)", "Write x1, y1, x2 - x1, y2 - y1."),
+    "box-centres": ("like centre, width, height", "Write x - width / 2, y - height / 2, width, height."),
+    "box-turned": ("like y, x, height, width", "Exchange the first two numbers, and the last two."),
+}
+
+
 def _other_format(
-    boxes: Boxes, sizes: Float[np.ndarray, "n 2"], areas: Float[np.ndarray, " n"], say: Findings
+    boxes: Boxes,
+    sizes: Float[np.ndarray, "n 2"],
+    areas: Float[np.ndarray, " n"],
+    outlines: Boxes,
+    say: Findings,
 ) -> bool:
-    """Whether the file as a whole looks as if its boxes were in another format; which one is reported.
+    """Whether the file as a whole looks as if its boxes were in another format; which one is reported."""
+    if len(boxes) < ENOUGH:
+        return False
+    code = _by_outlines(boxes, outlines)
+    if code is None:
+        code = _by_numbers(boxes, sizes, areas)
+    if not code:
+        return False
+    example = f"{np.round(boxes[0], 4).tolist()} in a picture of {sizes[0, 0]:.0f} x {sizes[0, 1]:.0f}"
+    what, mend = FORMATS[code]
+    asked = "COCO asks for x, y, width, height in pixels, x and y of the upper left corner"
+    say.each("error", code, "annotations.bbox", [example], f"all boxes look {what}; {asked}", mend)
+    return True
+
+
+def _by_outlines(boxes: Boxes, outlines: Boxes) -> str | None:
+    """The format in which the boxes fit their outlines, "" if it is COCO's; None if too few fit in any."""
+    known = np.isfinite(outlines).all(1)
+    if known.sum() < ENOUGH:
+        return None
+    boxes, outlines = boxes[known], outlines[known]
+    here, there = boxes[:, :2], boxes[:, 2:]
+    readings = {
+        "": boxes,
+        "box-corners": np.hstack([here, there - here]),
+        "box-centres": np.hstack([here - there / 2, there]),
+        "box-turned": np.hstack([here[:, ::-1], there[:, ::-1]]),
+    }
+    fits = {code: (_overlap(read, outlines) > FITS).mean() for code, read in readings.items()}
+    code = max(fits, key=fits.get)
+    return code if fits[code] > 0.9 else None
+
+
+def _by_numbers(boxes: Boxes, sizes: Float[np.ndarray, "n 2"], areas: Float[np.ndarray, " n"]) -> str:
+    """The format that the numbers themselves give away, "" if none.
 
     Boxes that were written as corners, or about a centre, leave their pictures; corners also give
     themselves away where the areas fit x2 - x1 and y2 - y1.
     """
-    if len(boxes) < ENOUGH:
-        return False
     here, there, frame = boxes[:, :2], boxes[:, 2:], sizes + SLACK
     over = (here + there > frame).any(1).mean()
     as_corners = ((there > here) & (there <= frame)).all(1).mean()
     by_area = np.isclose((there - here).prod(1), areas, rtol=0.01).mean()
     as_centres = ((here - there / 2 >= -SLACK) & (here + there / 2 <= frame)).all(1).mean()
-    example = f"{np.round(boxes[0], 4).tolist()} in a picture of {sizes[0, 0]:.0f} x {sizes[0, 1]:.0f}"
     if (np.abs(boxes) <= 1.01).all(1).mean() > 0.9 and (sizes > 4).all():
-        what, mend = (
-            "normalised to 0-1",
-            "Multiply x and width by the picture's width, y and height by its height.",
-        )
-        code = "box-normalised"
-    elif as_corners > 0.98 and (over > 0.3 or by_area > 0.98):
-        what, mend = "corners (x1, y1, x2, y2)", "Write x1, y1, x2 - x1, y2 - y1."
-        code = "box-corners"
-    elif over > 0.1 and as_centres > 0.98:
-        what, mend = "centre, width, height", "Write x - width / 2, y - height / 2, width, height."
-        code = "box-centres"
-    else:
-        return False
-    asked = "COCO asks for x, y, width, height in pixels, x and y of the upper left corner"
-    say.each("error", code, "annotations.bbox", [example], f"all boxes look {what}; {asked}", mend)
-    return True
+        return "box-normalised"
+    if as_corners > 0.98 and (over > 0.3 or by_area > 0.98):
+        return "box-corners"
+    return "box-centres" if over > 0.1 and as_centres > 0.98 else ""
+
+
+def _strays(table: Table, boxes: Boxes, good: Bool[np.ndarray, " n"], say: Findings) -> None:
+    """Boxes that alone are unlike the others: normalised, or far from their outlines."""
+    shares = good & (np.abs(boxes) <= 1.01).all(1) & (boxes % 1 > 0).any(1) & (table.sizes > 4).all(1)
+    severity = "error" if shares.sum() >= ENOUGH else "warning"
+    what, mend = "the box looks normalised to 0-1, others are in pixels", FORMATS["box-normalised"][1]
+    say.each(severity, "box-normalised", "annotations.bbox", table.places(shares), what, mend)
+    known = good & ~shares & np.isfinite(table.outlines).all(1)
+    astray = known & (_overlap(boxes, np.nan_to_num(table.outlines)) < ASTRAY)
+    what = "the box lies elsewhere than its outline (segmentation)"
+    mend = "One of the two was changed or scaled: make the box anew from the least and greatest x and y."
+    say.each("warning", "box-outline", "annotations.bbox", table.places(astray), what, mend)
 
 
 def _edges(table: Table, boxes: Boxes, good: Bool[np.ndarray, " n"], say: Findings) -> None:
@@ -148,6 +197,7 @@ def _crowded(table: Table, say: Findings) -> None:
     empty = [image["file_name"] for image in table.images if image["id"] not in count]
     mend = "Fine: it teaches what is no object. If objects are in it, label them."
     say.each("note", "boxes-none", "images", empty, "the picture has no box", mend)
-    if not table.annotations and table.images:
+    if not count and table.images:
         what = "there is no box that can be used in the whole file"
+        what += ": all stand for crowds" if table.boxed else ""
         say.add("error", "boxes-none-at-all", "annotations", what, "Label the pictures.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import unicodedata
 import warnings
 from collections import defaultdict
 from collections.abc import Sequence
@@ -18,13 +19,18 @@ from PIL import Image
 
 from .check_records import Table, unsafe
 from .findings import Findings
-from .picture import _BROKEN, _ORIENTATION, _TURN, reason
+from .picture import _BROKEN, _ORIENTATION, _TURN, reason, to_rgb
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif"}
 SIDE = 16  # of the thumbnail by which two pictures are compared
 ALIKE = 4.0  # mean difference of two thumbnails (0-255) below which they show the same
+ONE, DARK = 2, 16  # a thumbnail's greys: at most so far apart, or nowhere so bright: nothing is to be seen
 PLAIN = 8.0  # deviation of a thumbnail below which it shows nothing that could be compared
 KINDS = {"L": "grey", "1": "grey", "LA": "grey", "CMYK": "CMYK", "P": "palette", "RGBA": "transparent"}
+FINE = {  # what becomes of them, if it is not only read as RGB
+    "16 bits": "Read by its high byte: 12 bits in 16 would come out nearly black.",
+    "transparent": "Fine: laid over the grey of the letterbox.",
+}
 
 
 @dataclass(frozen=True)
@@ -54,7 +60,8 @@ def look(path: Path, file: str) -> Look:
                 raise ValueError("32-bit pixels of unknown range; save it with 8 or 16 bits")
             image.draft("L", (4 * SIDE, 4 * SIDE))  # a JPEG is decoded at an eighth of its size
             image.load()
-            thumb = thumbnail(image)
+            plain = not image.has_transparency_data and not image.mode.startswith("I;16")
+            thumb = thumbnail(image if plain else Image.fromarray(to_rgb(image)))
     except _BROKEN as error:
         return Look(file, fault=reason(error, path))
     digest = hashlib.blake2b(data, digest_size=16).digest()
@@ -81,7 +88,7 @@ def check_files(table: Table, folder: Path, say: Findings) -> list[Look]:
     missing = [image["file_name"] for image in images if _plain(image["file_name"]) not in there]
     mend = f"Copy it into {folder.name}/, or delete its entry.{_hint(missing, there)}"
     say.each("error", "picture-missing", "images.file_name", missing, "the picture is missing", mend)
-    named = {_plain(image["file_name"]) for image in images}
+    named = {_plain(name) for name in table.named}
     others = sorted(f for f in there - named if Path(f).suffix.lower() in SUFFIXES)
     mend = "Fine if meant; it is not used. Else the export left it out."
     say.each("note", "picture-unlisted", "images", others, "no entry names this picture", mend)
@@ -110,15 +117,22 @@ def _hint(missing: Sequence[str], there: set[str]) -> str:
     """What lies there instead of the first missing picture, under nearly its name."""
     if not missing:
         return ""
-    for plain in (str.casefold, _base, _stem):
+    for plain in (_composed, _base, _stem):
         for name in sorted(there):
             if plain(name) == plain(missing[0]):
+                if _composed(name) == _composed(missing[0]) and name.casefold() != missing[0].casefold():
+                    name = f"{name!a} (not {missing[0]!a}: é as one letter, or as e and an accent)"
                 return f" There is {name}: only the name differs."
     return ""
 
 
+def _composed(name: str) -> str:
+    """Without capitals, and each letter with its accent as one character."""
+    return unicodedata.normalize("NFC", name).casefold()
+
+
 def _base(name: str) -> str:
-    return name.replace("\\", "/").rpartition("/")[2].casefold()
+    return _composed(name.replace("\\", "/").rpartition("/")[2])
 
 
 def _stem(name: str) -> str:
@@ -149,7 +163,17 @@ def _judge(table: Table, looks: dict[str, Look], say: Findings) -> None:
     for seen in looks.values():
         kinds[seen.kind].append(seen.file)
     for kind in sorted(set(kinds) - {""}):
-        say.each("note", "picture-kind", "the file", kinds[kind], f"a {kind} picture", "Fine: read as RGB.")
+        mend = FINE.get(kind, "Fine: read as RGB.")
+        say.each("note", "picture-kind", "the file", kinds[kind], f"a {kind} picture", mend)
+    empty = [seen.file for seen in looks.values() if seen.thumb is not None and _blank(seen.thumb)]
+    what = "nothing is to be seen: one colour, or nearly black"
+    mend = "Was it written from values 0 to 1, or is it 12 bits in 16? Scale them to 0-255."
+    say.each("warning", "picture-blank", "the file", empty, what, mend)
+
+
+def _blank(thumb: UInt8[np.ndarray, "16 16"]) -> bool:
+    low, high = int(thumb.min()), int(thumb.max())
+    return high - low <= ONE or high < DARK
 
 
 def check_doubles(parts: dict[str, list[Look]], say: Findings) -> None:

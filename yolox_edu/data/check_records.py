@@ -28,6 +28,7 @@ class Table:
     images: Records
     annotations: Records
     categories: Records
+    named: frozenset[str] = frozenset()  # all file names, also of images that cannot be used
 
     @cached_property
     def by_id(self) -> dict[int, dict[str, Any]]:
@@ -60,7 +61,14 @@ class Table:
     def areas(self) -> Float[np.ndarray, " n"]:
         """The areas that the file gives; NaN where it gives none, or something that is no number."""
         rows = [a.get("area") for a in self.boxed]
-        return np.array([v if isinstance(v, int | float) else np.nan for v in rows], dtype=np.float64)
+        rows = [min(v, 1e18) if isinstance(v, int | float) else np.nan for v in rows]
+        return np.array([max(v, -1.0) for v in rows], dtype=np.float64)
+
+    @cached_property
+    def outlines(self) -> Float[np.ndarray, "n 4"]:
+        """The boxes around the outlines (`segmentation`), x, y, width, height; NaN where there is none."""
+        rows = [_around(a.get("segmentation")) for a in self.boxed]
+        return np.array(rows, dtype=np.float64).reshape(-1, 4)
 
     def places(self, chosen: Bool[np.ndarray, " n"]) -> list[str]:
         """The chosen boxes in words: "annotation 7 of 2.png: [5, 5, 0, 9]"."""
@@ -69,16 +77,23 @@ class Table:
         return [f"annotation {a['id']} of {name}: {a['bbox']}" for a, name in zip(found, names)]
 
 
+def _around(polygons: Any) -> list[int | float]:
+    """The box around polygons [[x, y, x, y, ...], ...]; NaN if they are anything else."""
+    try:
+        x, y = ([v for polygon in polygons for v in polygon[start::2]] for start in (0, 1))
+        box = [min(x), min(y), max(x) - min(x), max(y) - min(y)]
+        return box if all(abs(v) < ABSURD for v in box) else [np.nan] * 4
+    except (TypeError, ValueError, KeyError):  # no outline, a mask in another form, no numbers
+        return [np.nan] * 4
+
+
 def read_table(path: Path, say: Findings) -> Table | None:
     """Read the annotation file; None if nothing in it can be used. Chapter 21."""
     try:
         data = _parse(path)
     except DatasetError as error:
-        what = str(error).removeprefix(f"{path}: ")
-        say.add("error", "json", "the whole file", what, "Export or copy it again.")
-        return None
-    except ValueError as error:  # a number of thousands of digits
-        say.add("error", "json", "the whole file", f"cannot be read as JSON ({error})", "Export it again.")
+        what, _, mend = str(error).removeprefix(f"{path}: ").rpartition("; ")
+        say.add("error", "json", "the whole file", what, f"{mend[0].upper()}{mend[1:]}.")
         return None
     return make_table(data, say)
 
@@ -94,7 +109,9 @@ def make_table(data: dict[str, Any], say: Findings) -> Table | None:
                 "error", "list-empty", part, f"the list {part!r} is empty", "Nothing can be learnt from it."
             )
     parts = {part: _usable(part, data.get(part), say) for part in _FIELDS}
-    table = Table(**parts)
+    listed = data.get("images") if isinstance(data.get("images"), list) else []
+    names = [image.get("file_name") for image in listed if isinstance(image, dict)]
+    table = Table(**parts, named=frozenset(name for name in names if isinstance(name, str)))
     for part, records in parts.items():
         _unique(part, records, say)
     _file_names(table.images, say)

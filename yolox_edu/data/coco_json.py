@@ -71,15 +71,37 @@ def _parse(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise DatasetError(f"{path}: no such annotation file") from None
     except json.JSONDecodeError as error:
-        at = f"line {error.lineno}, column {error.colno}"
-        raise DatasetError(f"{path}: not valid JSON at {at} ({error.msg}); cut off while copying?") from error
-    except (OSError, UnicodeDecodeError, RecursionError) as error:
-        raise DatasetError(f"{path}: cannot be read as JSON ({error})") from error
+        raise DatasetError(f"{path}: {_no_json(error)}") from error
+    except UnicodeDecodeError as error:
+        what = f"is not UTF-8 (byte {error.start}: {error.reason})"
+        raise DatasetError(f"{path}: {what}; save it as UTF-8, which PowerShell's > does not") from error
+    except (OSError, ValueError, RecursionError) as error:  # ValueError: a number of thousands of digits
+        raise DatasetError(f"{path}: cannot be read as JSON ({error}); export or copy it again") from error
     if not isinstance(data, dict):
-        raise DatasetError(
-            f"{path}: holds a JSON {type(data).__name__}; a COCO file is an object with 'images'"
-        )
+        what = f"holds a JSON {type(data).__name__}"
+        raise DatasetError(f"{path}: {what}; a COCO file is an object with images, annotations, categories")
     return data
+
+
+def _no_json(error: json.JSONDecodeError) -> str:
+    """Where a text stops being JSON, and what to do about the usual reasons."""
+    if not error.doc.strip():
+        return "the file is empty; export or copy it again"
+    if error.doc.startswith("\ufeff"):
+        return "begins with a byte order mark (BOM), no JSON; save it as UTF-8 without one"
+    before = error.doc[: error.pos].rstrip()[-1:]
+    rest = "".join(error.doc[error.pos : error.pos + 99].split())
+    if not rest or error.msg.startswith("Unterminated"):
+        mend = "the file ends too early: copy or export it again"
+    elif (rest[0] in "}]" and before == ",") or rest[:2] in (",}", ",]"):
+        mend = "delete the comma before the bracket"
+    elif rest[0] == "'":
+        mend = "JSON has double quotes: write the file with json.dump, not with str"
+    elif error.msg == "Extra data":
+        mend = "there is something after the end: the file must hold one object"
+    else:
+        mend = "mend it there, or export it again"
+    return f"is not valid JSON at line {error.lineno}, column {error.colno} ({error.msg}); {mend}"
 
 
 def _check_fields(path: str | Path, place: str, record: Any, fields: dict[str, type]) -> None:
@@ -119,6 +141,8 @@ def _check_box(path: str | Path, place: int, bbox: list[Any]) -> None:
         raise DatasetError(
             f"{path}: annotations[{place}]: bbox is {bbox!r:.60}; [x, y, width, height] was expected"
         )
+    if any(isinstance(value, int) and abs(value) > 2**53 for value in bbox):  # no float has its digits
+        raise DatasetError(f"{path}: annotations[{place}]: bbox is {bbox!r:.60}; no picture is so large")
 
 
 def _few(things: list[Any], most: int = 5) -> str:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
+import textwrap
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
+INDENT = 9  # columns for the severity
 SHOWN = 3  # so many examples of a fault are kept
 
 
@@ -36,7 +40,7 @@ class Finding:
         where = ": ".join(word for word in (self.file, self.field) if word)
         line = f"{where}: {self.what}{seen}. {self.mend}"
         line = " ".join(line.encode("utf-8", "backslashreplace").decode().split())  # a name may hold anything
-        return f"{self.severity:<7}  {line}"
+        return f"{self.severity:<{INDENT - 2}}  {line}"
 
 
 class Findings(list[Finding]):
@@ -61,13 +65,24 @@ class Findings(list[Finding]):
             self.append(Finding(severity, code, self.file, field, what, mend, len(places), shown))
 
 
-def report(findings: Sequence[Finding]) -> str:
-    """All findings, the worst first, a line each, and a line that sums up. Chapter 21."""
+def report(findings: Sequence[Finding], width: int | None = None) -> str:
+    """All findings, the worst first, a line each, and a line that sums up. Chapter 21.
+
+    `width`: wrap the lines to so many columns, what follows the first indented.
+    """
     lines = [str(finding) for kind in SEVERITIES for finding in findings if finding.severity == kind]
+    if width:
+        hang = {"subsequent_indent": INDENT * " ", "break_on_hyphens": False}
+        lines = [textwrap.fill(line, max(width, 40), **hang) for line in lines]
     counts = {kind: sum(finding.severity == kind for finding in findings) for kind in SEVERITIES}
     sums = ", ".join(f"{count} {kind}{'' if count == 1 else 's'}" for kind, count in counts.items())
     verdict = "mend the errors first" if counts["error"] else "nothing stands in the way"
     return "\n".join([*lines, f"{sums}: {verdict}"])
+
+
+def terminal() -> int | None:
+    """The columns of the terminal, by which a report is wrapped; None if it goes to a file. Chapter 21."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def to_json(findings: Sequence[Finding]) -> str:
