@@ -66,6 +66,15 @@ REFERENCE = re.compile(
 )
 
 
+SIGNATURE = re.compile(r"""<dt class="sig .*?</dt>""", re.S)
+
+
+def signature(match: re.Match) -> str:
+    """A signature with its arguments in lines, which Sphinx makes a list of answers without questions."""
+    text = match[0].replace("<dl>", '<span class="arguments">').replace("<dd>", '<span class="argument">')
+    return re.sub(r"</d[ld]>", "</span>", text)
+
+
 def inline_fonts(sheet: Path) -> int:
     """Replace the font files of a style sheet by their contents; the number of fonts taken in."""
     text = sheet.read_text(encoding="utf-8")
@@ -119,6 +128,7 @@ def finish_page(text: str) -> str:
     """A built page without the theme's faults (see PAGE)."""
     for what, by in PAGE:
         text = re.sub(what, by, text)
+    text = SIGNATURE.sub(signature, text)
     return SOLUTION.sub(r"\1Show the solution\2Hide the solution", without_widgets(text))
 
 
