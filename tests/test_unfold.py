@@ -4,6 +4,7 @@ import argparse
 
 import pytest
 import torch
+from tiny_run import make_trainer
 from torch import nn
 
 import yolox_edu
@@ -102,6 +103,25 @@ def test_the_command_unfolds_by_itself(tmp_path, capsys):
     assert model.training
     cli_train._model(argparse.Namespace(weights="crossing", **given), source)
     assert "measured anew" not in capsys.readouterr().out
+
+
+def test_training_on_folded_weights_is_warned_of_once(tmp_path, recwarn):
+    trainer = make_trainer(tmp_path)
+    trainer.run(until=0)
+    assert not [w for w in recwarn if "folded" in str(w.message)], "a fresh network is not folded"
+    trainer.model.load_state_dict({**trainer.model.state_dict(), **biased(trainer.model)})
+    with pytest.warns(UserWarning, match=r"folded into its convolutions: call yolox_edu.unfold.unfold\("):
+        trainer.run(until=0)
+    trainer.step = 1  # as after resuming: the statistics are the run's own by then
+    recwarn.clear()
+    trainer.run(until=0)
+    assert not [w for w in recwarn if "folded" in str(w.message)]
+
+
+def biased(model):
+    """The tensors that are left of folded batch norms: biases, beside mean 0, variance 1 and scale 1."""
+    fold(model)
+    return {key: tensor + 0.1 for key, tensor in model.state_dict().items() if key.endswith("bn.bias")}
 
 
 class Torn(Crossing):

@@ -25,6 +25,7 @@ from yolox_edu.optim import EMA, learning_rate, optimizers
 from yolox_edu.parallel import mean_over_processes, rank_and_world, stop_requests
 from yolox_edu.recipe import Recipe
 from yolox_edu.simota import Targets, pad_targets
+from yolox_edu.unfold import is_folded
 from yolox_edu.weights import description
 
 # Buffers (batch norm's averages) stay each process's own; newer releases of PyTorch have another word for it.
@@ -96,6 +97,9 @@ class Trainer:
         Ctrl-C or SIGTERM ends it after the step at hand, which is saved; then KeyboardInterrupt is raised.
         """
         until = self.total if until is None else min(until, self.total)
+        if self.step == self.rank == 0 and is_folded(self.model):
+            mend = "call yolox_edu.unfold.unfold(model, pictures) before training (chapter 21)"
+            warnings.warn(f"the model's batch norm is folded into its convolutions: {mend}", stacklevel=2)
         logs = Logs(self.folder, self.step) if self.rank == 0 else None
         bar = self._bar(until)
         passes = iter(self._loader(until))
