@@ -141,8 +141,8 @@ def load_for_finetune(
     Everything is taken. Only if `names` are not just those of the weights, the last convolution of the
     class branches starts afresh. Returns the model in training mode and the names of the tensors that
     were not taken. Official weights leave the stem's weights 255 times larger than a fresh stem's, so that
-    training hardly moves them. Where an exporter folded batch norm into the convolutions (`unfold.is_folded`),
-    call `unfold.unfold` before training; the command `train` does it by itself.
+    training hardly moves them. Where an exporter folded batch norm into the convolutions
+    (`unfold.is_folded`), call `unfold.unfold` before training; the command `train` does it by itself.
     """
     source = load(path, legacy)
     model = build(source.preset.name, num_classes, names)
