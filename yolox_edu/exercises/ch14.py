@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from math import inf
 from typing import Any
 
 import cv2
@@ -48,6 +49,7 @@ def warp(answer: Callable, random: Random) -> None:
     turned = torch.cat([linear.T, view[:, 2:]], dim=1)
     ends = torch.cat([boxes[:, :2] @ linear.T + shift, boxes[:, 2:] @ linear.T + shift], dim=1)
     first = torch.cat([linear @ torch.diag(torch.ones(2)), (linear @ shift)[:, None]], dim=1)
+    right = _mapped(boxes, view, ALL)
     faults = {
         "the matrix is transposed; points are rows here, so it is points @ view[:, :2].T": _mapped(
             boxes, turned, ALL
@@ -58,17 +60,36 @@ def warp(answer: Callable, random: Random) -> None:
         "only two of the four corners were mapped; the other two can reach further": _mapped(
             boxes, view, ALL[::2]
         ),
+        "only two of the four corners were mapped, upper right and lower left; take all four": _mapped(
+            boxes, view, ALL[1::2]
+        ),
+        "one corner is missing; a box has four": _mapped(boxes, view, ALL[:3]),
+        "the centre was moved, but the box kept its old size; a turned box needs more room": _carried(
+            boxes, view
+        ),
         "the shift is missing": _mapped(boxes, torch.cat([linear, torch.zeros(2, 1)], dim=1), ALL),
+        "the shift was taken away; it is added": _mapped(boxes, torch.cat([linear, -view[:, 2:]], 1), ALL),
         "the shift was added before the matrix; it comes last": _mapped(boxes, first, ALL),
         "these are the boxes as they were": boxes,
-        "these are the centre, width and height; xyxy was asked": _centred(_mapped(boxes, view, ALL)),
+        "these are the centre, width and height; xyxy was asked": _centred(right),
+        "the order is x1 x2 y1 y2; xyxy was asked": right[:, [0, 2, 1, 3]],
+        "x and y are swapped": right[:, [1, 0, 3, 2]],
+        "the largest corner stands first, the smallest last": right[:, [2, 3, 0, 1]],
+        "the boxes were cut off at 0; that comes later, in 14.2": right.clamp(min=0),
     }
-    same(answer(boxes, view), _mapped(boxes, view, ALL), where, faults, atol=1e-2)
+    same(answer(boxes, view), right, where, faults, atol=1e-2)
 
 
 def _centred(boxes: Tensor) -> Tensor:
     low, high = boxes[:, :2], boxes[:, 2:]
     return torch.cat([(low + high) / 2, high - low], dim=1)
+
+
+def _carried(boxes: Tensor, view: Tensor) -> Tensor:
+    """The centre through the matrix, the old width and height around it."""
+    centred = _centred(boxes)
+    middle = torch.tensor([_point(view.tolist(), x, y) for x, y in centred[:, :2].tolist()])
+    return torch.cat([middle - centred[:, 2:] / 2, middle + centred[:, 2:] / 2], dim=1)
 
 
 # --- 14.2 -------------------------------------------------------------------------------------------------
@@ -78,33 +99,38 @@ def _stay(
     boxes: Tensor, size: tuple[int, int], least: float, rule: str = "right", cut: str = "right"
 ) -> Tensor:
     """Box by box in plain Python, or with one fault."""
-    height, width = size[::-1] if cut == "swapped" else size
+    height, width = size
+    ends = {"swapped": (height, width), "square": (width, width), "last": (width - 1, height - 1)}
+    right, bottom = (inf, inf) if cut in ("low", "nothing") else ends.get(cut, (width, height))
+    start = -inf if cut in ("high", "nothing") else 0
     out = []
     for x1, y1, x2, y2 in boxes.tolist():
-        u1, v1, u2, v2 = (
-            min(max(x1, 0), width),
-            min(max(y1, 0), height),
-            min(max(x2, 0), width),
-            min(max(y2, 0), height),
-        )
+        u1, u2 = (min(max(x, start), right) for x in (x1, x2))
+        v1, v2 = (min(max(y, start), bottom) for y in (y1, y2))
         seen, whole = (u2 - u1) * (v2 - v1), (x2 - x1) * (y2 - y1)
-        wide = min(u2 - u1, v2 - v1) > 1
+        enough, shorter = seen >= least * whole, min(u2 - u1, v2 - v1)
         stays = {
-            "right": seen >= least * whole and wide,
-            "official": wide,
-            "share": seen >= least * whole and seen > 0,
-            "frame": seen >= least * height * width and wide,
-            "strict": seen >= least * whole and max(u2 - u1, v2 - v1) > 1 and seen > 0,
-            "hidden": whole - seen >= least * whole and wide,
+            "right": enough and shorter > 1,
+            "official": shorter > 1,
+            "share": enough and seen > 0,
+            "strict": enough and max(u2 - u1, v2 - v1) > 1 and seen > 0,
+            "either": enough or shorter > 1,
+            "old sides": enough and min(x2 - x1, y2 - y1) > 1,
+            "pixel": enough and shorter >= 1,
+            "more": seen > least * whole and shorter > 1,
+            "each side": u2 - u1 >= least * (x2 - x1) and v2 - v1 >= least * (y2 - y1) and shorter > 1,
+            "tenth": seen >= 0.1 * whole and shorter > 1,
+            "frame": seen >= least * height * width and shorter > 1,
+            "hidden": whole - seen >= least * whole and shorter > 1,
             "all": True,
         }[rule]
         if stays:
-            out.append([x1, y1, x2, y2] if cut == "none" else [u1, v1, u2, v2])
+            out.append([x1, y1, x2, y2] if cut == "after" else [u1, v1, u2, v2])
     return torch.tensor(out).reshape(-1, 4)
 
 
-def _crossing(random: Random, height: int, width: int) -> Tensor:
-    """Boxes inside, over every side, outside, and thin slivers of a large share: g 4."""
+def _crossing(random: Random, height: int, width: int, least: float) -> Tensor:
+    """Boxes inside, over every side, outside; slivers, and those that a rule just keeps or drops: g 4."""
     inside = random.boxes(2, width, height, 12)
     over = random.boxes(8, width, height, 30)
     low = over[:, :2] - random.uniform(8, 2) * torch.tensor([width, height]) * 0.6
@@ -114,11 +140,18 @@ def _crossing(random: Random, height: int, width: int) -> Tensor:
     over = torch.cat(
         [torch.where(side & ahead, low, over[:, :2]), torch.where(side & ~ahead, high, over[:, 2:])], dim=1
     )
-    far = torch.tensor([[-30.0, 5, -4, 40], [5, height + 2.0, 30, height + 20]])
     at_x, at_y = random.uniform(2, low=10, high=40).tolist()
-    thin = torch.tensor([[at_x, at_y, at_x + 0.8, at_y + 30], [width - 20.0, at_y, width + 400, at_y + 20]])
-    tall = torch.tensor([[at_x, -300.0, at_x + 20, 15.0]])  # 5 % visible
-    boxes = torch.cat([inside, over, far, thin, tall])
+    far = [[-30.0, 5, -4, 40], [5, height + 2.0, 30, height + 20]]
+    thin = [[at_x, at_y, at_x + 0.8, at_y + 30], [width - 20.0, at_y, width + 400, at_y + 20]]
+    tall = [[at_x, -300.0, at_x + 20, 15.0]]  # 5 % visible
+    cut_thin = [[width - 0.7, at_y, width + 0.5, at_y + 30]]  # wide enough before, not after
+    pixel = [[-1.0, 20, 1, 50]]  # one pixel is left, not more
+    part = (least + least**0.5) / 2  # of each side: more than `least`, but less than that of the area
+    corner = [[-(1 - part) * 60, -(1 - part) * 40, part * 60, part * 40]]
+    exact = (
+        [[-40 * (1 - least), 20.0, 40 * least, 52]] if least in (0.25, 0.5) else []
+    )  # numbers without error
+    boxes = torch.cat([inside, over, torch.tensor(far + thin + tall + cut_thin + pixel + corner + exact)])
     return boxes[torch.randperm(len(boxes), generator=random.generator)]
 
 
@@ -127,24 +160,34 @@ def crop(answer: Callable, random: Random) -> None:
     """the same as box by box, for boxes inside, across every side and outside of the frame"""
     height, width = random.integer(90, 130), random.integer(150, 220)
     least = random.choice([0.1, 0.25, 0.5])
-    boxes, size = _crossing(random, height, width), (height, width)
+    boxes, size = _crossing(random, height, width, least), (height, width)
     where = f"for a frame of {height} × {width} and least {least}"
-    faults = {
-        "the share is not asked for: this is the official rule, more than one pixel": _stay(
-            boxes, size, least, "official"
-        ),
-        "boxes of a pixel or less stayed; both sides must be longer than 1": _stay(
-            boxes, size, least, "share"
-        ),
-        "a box stayed of which one side is at most a pixel; both must be longer": _stay(
-            boxes, size, least, "strict"
-        ),
-        "the share was taken of the frame's area; it is of the box's own": _stay(boxes, size, least, "frame"),
-        "the hidden share was compared; the visible one counts": _stay(boxes, size, least, "hidden"),
-        "the right ones stay, but they are not clipped to the frame": _stay(boxes, size, least, cut="none"),
-        "height and width are swapped: x ends at the width": _stay(boxes, size, least, cut="swapped"),
-        "all boxes are still there, clipped": _stay(boxes, size, least, "all"),
+    rules = {
+        "the share is not asked for: more than one pixel is enough here": "official",
+        "boxes of a pixel or less stayed; both sides must be longer than 1": "share",
+        "a box stayed of which one side is at most a pixel; both must be longer": "strict",
+        "boxes stayed that pass one of the two rules; both must hold": "either",
+        "the sides before clipping were compared with one pixel; those after it count": "old sides",
+        "a box stayed of which exactly one pixel is left; it must be more than one": "pixel",
+        "a box of which exactly the share `least` is visible was dropped; at least means >=": "more",
+        "each side was compared with `least`; the share is one of areas": "each side",
+        "a tenth was asked, whatever `least` says": "tenth",
+        "the share was taken of the frame's area; it is of the box's own": "frame",
+        "the hidden share was compared; the visible one counts": "hidden",
+        "all boxes are still there, clipped": "all",
     }
+    cuts = {
+        "the right ones stay, but they are not clipped to the frame": "after",
+        "height and width are swapped: x ends at the width": "swapped",
+        "y was clipped at the width, too; it ends at the height": "square",
+        "clipped one pixel too early: x ends at the width, not at width - 1": "last",
+        "only clipped on the left and at the top": "low",
+        "only clipped on the right and at the bottom": "high",
+        "nothing was clipped, so every box counted as wholly visible": "nothing",
+    }
+    faults = {words: _stay(boxes, size, least, rule) for words, rule in rules.items()}
+    faults |= {words: _stay(boxes, size, least, cut=cut) for words, cut in cuts.items()}
+    faults["these are the boxes as they were"] = boxes
     same(answer(boxes, size, least), _stay(boxes, size, least), where, faults, atol=1e-3)
 
 
@@ -197,12 +240,15 @@ def off_by_one(answer: Any, random: Random) -> None:
     """all three slips are found"""
     if not isinstance(answer, str):
         raise Wrong('a sentence in quotes was asked, like "A 2 left, B 0 up, C 1 down"')
-    said = re.findall(r"\b([ABC])\W*([0-3])\W+(left|right|up|down)\b", answer, re.I)
+    part = r"\b([ABC])\W*(?:quarter\W+)?(\d)\W+(?:to the\W+)?(left|right|up|down)"
+    said = re.findall(part, answer, re.I)
     given = {letter.upper(): (quarter, side.lower()) for letter, quarter, side in said}
     for letter, (quarter, side) in FOUND.items():
         if letter not in given:
             raise Wrong(f'{letter} has no part that can be read; write "{letter} 2 left", say')
         mine, direction = given[letter]
+        if mine not in "0123":
+            raise Wrong(f"{letter}: there is no quarter {mine}; they are counted from 0 to 3")
         if mine != quarter and direction == side:
             raise Wrong(f"{letter}: the direction is right, but it is not quarter {mine}")
         if mine != quarter:
