@@ -288,11 +288,17 @@ def test_pictures_in_sub_folders(make, tmp_path):
 
 
 def test_unknown_category(make):
-    refuse(make([annotation(7, category_id=2)]), "category_id that is not in 'categories': annotation 7 -> 2")
+    refuse(
+        make([annotation(7, category_id=2)]),
+        "whose category_id is not in 'categories': annotation 7 -> 2",
+    )
 
 
 def test_unknown_image(make):
-    refuse(make([annotation(7, image_id=99)]), "image_id that is not in 'images': annotation 7 -> 99")
+    refuse(
+        make([annotation(7, image_id=99)]),
+        "whose image_id is not in 'images': annotation 7 -> 99",
+    )
 
 
 @pytest.mark.parametrize("part", ["images", "annotations", "categories"])
@@ -300,7 +306,7 @@ def test_ids_used_twice(make, part):
     images = [{"id": 1, "file_name": "1.png", "width": W, "height": H}] * (2 if part == "images" else 1)
     records = [annotation(1)] * (2 if part == "annotations" else 1)
     categories = [{"id": 1, "name": "person"}] * (2 if part == "categories" else 1)
-    refuse(make(records, images, categories), f"1 ids in '{part}' occur more than once, e.g. 1")
+    refuse(make(records, images, categories), f"ids in '{part}' that occur more than once: 1")
 
 
 @pytest.mark.parametrize("field", ["id", "image_id", "category_id", "bbox"])

@@ -1,5 +1,6 @@
 """The data checker: each planted fault is named by file and field, and a sound set is called sound."""
 
+import gzip
 import json
 import re
 import shutil
@@ -165,11 +166,26 @@ FAULTS = {
         "annotations[4] with id 5",
     ),
     "no width": (drop(I, 2, "width"), "field-missing", "error", "images.width", "images[2] with id 3"),
-    "text id": (record(A, 1, image_id="2"), "field-type", "error", "annotations.image_id", "has '2'"),
+    "text id": (record(A, 1, image_id="2"), "field-type", "error", "annotations.image_id", 'has "2"'),
+    "no file name": (record(I, 1, file_name=" "), "field-type", "error", "images.file_name", "name of a pic"),
+    "names of classes": (
+        empty(C, ["cat", "dog", "bird"]),
+        *(
+            "field-type",
+            "error",
+            C,
+            '[0] is "cat"; categories[1] is "dog"',
+        ),
+    ),
+    "a dict of classes": (empty(C, {"1": "cat"}), "list-missing", "error", C, "'categories' is no list"),
+    "captions": (
+        lambda s: [one.pop("bbox") for one in s.annotations],
+        *("field-missing", "error", "annotations.bbox", "Add it to every record."),
+    ),
     "zero width": (record(I, 1, width=0), "field-type", "error", "images.width", "pixels from 1 on"),
     "true as id": (record(A, 1, id=True), "field-type", "error", "annotations.id", "whole number"),
     "no object": (lambda s: s.annotations.append(7), "field-type", "error", A, "annotations[12] is 7"),
-    "null in box": (box(1, None, 3, 4), "field-type", "error", "annotations.bbox", "[1, None, 3, 4]"),
+    "null in box": (box(1, None, 3, 4), "field-type", "error", "annotations.bbox", "[1, null, 3, 4]"),
     "text in box": (box(1, "2", 3, 4), "field-type", "error", "annotations.bbox", "four numbers"),
     "five numbers": (box(1, 2, 3, 4, 5), "field-type", "error", "annotations.bbox", "four numbers"),
     "nan": (
@@ -193,6 +209,10 @@ FAULTS = {
     ),
     "corners inside": (corners_inside, "box-corners", "error", "annotations.bbox", "look like corners"),
     "some normalised": (some_normalised, "box-normalised", "error", "annotations.bbox", "others are in pix"),
+    "centres, normalised": (
+        lambda s: s.boxes(lambda x, y, w, h: [(x + w / 2) / W, (y + h / 2) / H, w / W, h / H]),
+        *("box-normalised", "error", "annotations.bbox", "also subtract half of width and height"),
+    ),
     "one normalised": (box(0.1, 0.2, 0.5, 0.5), "box-normalised", "warning", "annotations.bbox", "[0.1, 0.2"),
     "centres inside": (
         outlined(lambda s: s.boxes(lambda x, y, w, h: [x + w / 2, y + h / 2, w, h])),
@@ -205,6 +225,14 @@ FAULTS = {
     "box astray": (
         outlined(box(60, 4, 24, 34)),
         *("box-outline", "warning", "annotations.bbox", "annotation 5 of train5.png: [60, 4, 24, 34]"),
+    ),
+    "outlines of larger pictures": (
+        outlined(lambda s: s.boxes(lambda x, y, w, h: [x / 2, y / 2, w / 2, h / 2])),
+        *("box-outline", "error", "annotations.bbox", "12 times"),
+    ),
+    "boxes of larger pictures": (
+        lambda s: s.boxes(lambda x, y, w, h: [2 * x, 2 * y, 2 * w, 2 * h]),
+        *("box-over-edge", "warning", "annotations.bbox", "So do most boxes"),
     ),
     "crowds only": (all_crowds, "boxes-none-at-all", "error", A, "all stand for crowds"),
     "area nought": (record(A, 4, area=0), "area-wrong", "warning", "annotations.area", "annotation 5"),
@@ -330,6 +358,10 @@ def test_a_fault_of_the_annotation_file(name, sound):
         ('{"images" = []}', "at line 1, column 11"),
         ('{"images": []}'.encode("utf-16"), "is not UTF-8"),
         ('{"name": "Käfer"}'.encode("latin-1"), "is not UTF-8 (byte 11"),
+        ("version https://git-lfs.github.com/spec/v1", "Run `git lfs pull`"),
+        ("<annotation><object/></annotation>", "begins with '<annotation><object/'"),
+        ('{"iscrowd": None}', "JSON writes null"),
+        (gzip.compress(b"{}"), "unpack it with gzip -d"),
         ("[" * 100_000, "cannot be read as JSON"),
         ("1" * 5000, "cannot be read as JSON"),
     ],
@@ -411,6 +443,22 @@ PICTURES = {
         lambda s: (s.folder / "train3.png").rename(s.folder / "train3.jpg"),
         *("picture-missing", "error", "There is train3.jpg"),
     ),
+    "folder before the name": (
+        lambda s: s.images[2].update(file_name="train/train3.png"),
+        *("picture-missing", "error", "There is train3.png: only the name differs"),
+    ),
+    "no suffix": (
+        lambda s: s.images[2].update(file_name="train3"),
+        *("picture-missing", "error", "There is train3.png: only the name differs"),
+    ),
+    "a pointer of Git LFS": (
+        lambda s: (s.folder / "train3.png").write_text("version https://git-lfs.github.com/spec/v1"),
+        *("picture-broken", "error", "run `git lfs pull`"),
+    ),
+    "an iPhone's": (
+        lambda s: (s.folder / "train3.png").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"),
+        *("picture-broken", "error", "save it as JPEG"),
+    ),
     "truncated": (cut, "picture-broken", "error", "train3.png"),
     "a web page": (
         lambda s: (s.folder / "train3.png").write_text("<html>"),
@@ -422,7 +470,7 @@ PICTURES = {
     ),
     "scaled": (
         lambda s: s.save(2, picture(3).resize((48, 32))),
-        *("picture-size", "error", "48 x 32, but the file says 96 x 64"),
+        *("picture-size", "error", "48 x 32, but its entry says 96 x 64"),
     ),
     "turned": (
         lambda s: s.save(2, picture(3).rotate(90, expand=True)),
@@ -430,7 +478,7 @@ PICTURES = {
         "error",
         "64 x 96",
     ),
-    "exif": (with_exif, "picture-exif", "warning", "train3.png: 64 x 96, but the file says 96 x 64"),
+    "exif": (with_exif, "picture-exif", "warning", "train3.png: 64 x 96, but its entry says 96 x 64"),
     "grey": (lambda s: s.save(2, picture(3).convert("L")), "picture-kind", "note", "a grey picture"),
     "alpha": (lambda s: s.save(2, picture(3).convert("RGBA")), "picture-kind", "note", "a transparent"),
     "16 bits": (sixteen_bits, "picture-kind", "note", "Read by its high byte"),
@@ -444,7 +492,7 @@ PICTURES = {
     ),
     "link to nowhere": (
         lambda s: ((s.folder / "train3.png").unlink(), (s.folder / "train3.png").symlink_to("away")),
-        *("picture-broken", "error", "train3.png"),
+        *("picture-broken", "error", "a link to away, which is not there"),
     ),
     "cmyk": (
         lambda s: s.save(2, picture(3).convert("CMYK"), format="JPEG"),
@@ -514,10 +562,24 @@ def test_layouts_and_what_lies_there_instead(sound):
     (sound.root / "valid" / "_annotations.coco.json").write_text("{}")
     (one,) = check(sound.root)
     assert "Move valid/_annotations.coco.json to annotations/instances_valid.json." in one.mend
+    sound.folder = sound.root / "images" / "train"
+    for name in ("labels", "valid"):
+        shutil.rmtree(sound.root / name)
+    sound.write()
+    sound.json.rename(sound.root / "instances_train.json")
+    (one,) = check(sound.root)
+    assert one.mend == "Move instances_train.json into annotations/."
+    (sound.root / "instances_train.json").rename(sound.root / "annotations" / "mine.json")
+    (one,) = check(sound.root)
+    assert one.mend == "There is mine.json: rename it to instances_train.json."
+    (sound.root / "annotations" / "mine.json").rename(sound.json)
+    sound.folder.rename(sound.root / "Photos")
+    (one,) = serious(check(sound.root))
+    assert (one.code, "train1.png lies in Photos/." in one.mend) == ("folder-missing", True)
     with pytest.raises(DatasetError, match="no such folder"):
         check(sound.root / "nowhere")
     with pytest.raises(DatasetError, match="is a file, not a folder"):
-        check(sound.root / "labels" / "a.txt")
+        check(sound.json)
 
 
 def test_a_folder_too_deep_and_labels_in_a_folder_of_their_own(sound, tmp_path):
@@ -673,6 +735,16 @@ def test_in_a_terminal_lines_are_wrapped(sound, monkeypatch, capsys):
     assert max(map(len, lines)) <= 60
     assert {line[:9].strip() for line in lines[:-1]} == {"error", "note", ""}
     assert report(check(sound.root)).split() == " ".join(lines).split()
+
+
+def test_all_examples_are_named_or_some_and_the_last_line_counts(sound):
+    sound.annotations[3]["bbox"] = sound.annotations[4]["bbox"] = [30, 30, 0, 5]
+    lines = report(findings(sound)).splitlines()
+    assert "(2 times, namely annotation 4 of train4.png: [30, 30, 0, 5]; annotation 5" in lines[0]
+    assert lines[-1] == "0 errors, 1 warning, 2 notes: look at the warning"
+    sound.boxes(lambda *_: [30, 30, 0, 5])
+    lines = report(findings(sound)).splitlines()
+    assert "(12 times, e.g. annotation 1 of train1.png: [30, 30, 0, 5]; annotation 2" in lines[0]
 
 
 def test_the_command(sound, tmp_path, capsys):

@@ -7,6 +7,7 @@ after the first, so that one call names everything.
 
 from __future__ import annotations
 
+import os
 import shlex
 from pathlib import Path
 from typing import Any
@@ -70,17 +71,26 @@ def _check_folder(root: Path, split: str | None, size: tuple[int, int]) -> list[
 
 
 def _nothing(root: Path, split: str, say: Findings) -> None:
-    """There is no annotation file; say what lies there instead."""
+    """There is no annotation file; say what lies there instead, and what to do with it."""
     others = sorted(path.name for path in root.glob("annotations/*.json"))
-    mend = f"There is {_few(others)}." if others else f"Nothing lies in annotations/. {_instead(root)}"
+    parts = [name[10:-5] for name in others if name.startswith("instances_")]
+    if others:
+        mend = f"There {'is' if len(others) == 1 else 'are'} {_few(others)}: "
+        to = f"instances_{split if split != '*' else 'train'}.json"
+        which = "it" if len(others) == 1 else "the one you mean"
+        mend += f"give --split {' or '.join(parts[:3])}." if parts else f"rename {which} to {to}."
+    else:
+        mend = _instead(root) or "Put it there, and the pictures into SPLIT/ (chapter 21)."
     what = "there is no such annotation file"
     say.add("error", "annotations-missing", "", what, mend, f"annotations/instances_{split}.json")
 
 
 def _instead(root: Path) -> str:
     """Labels of another kind, or in another place, and what to do with them; "" if there are none."""
-    if any(root.glob("instances_*.json")) or any(root.parent.glob("annotations/instances_*.json")):
+    if any(root.absolute().parent.glob("annotations/instances_*.json")):
         return f"Give the folder above, {root.absolute().parent.name}."
+    if path := min(root.glob("instances_*.json"), default=None):
+        return f"Move {path.name} into annotations/."
     if path := min(root.glob("**/_annotations.coco.json"), default=None):
         where = path.relative_to(root).as_posix()
         return f"Move {where} to annotations/instances_{path.parent.name}.json."
@@ -91,6 +101,10 @@ def _instead(root: Path) -> str:
             given = shlex.quote(str(root.joinpath(*(() if described else parts[: parts.index(folder)]))))
             convert = f"run `python -m yolox_edu data convert {kind} {given} --to NEW`, and check NEW"
             return f"{'/'.join(parts)} is a {kind.upper()} label: {convert} (chapter 21)."
+    if path := min([*root.glob("*.json"), *root.glob("*/*.json")], default=None):
+        part = path.parent.name if path.parent != root else "train"
+        where = path.relative_to(root).as_posix()
+        return f"There is {where}: if it is COCO's, move it to annotations/instances_{part}.json."
     return ""
 
 
@@ -106,12 +120,23 @@ def _check_part(
     findings += say
     say = Findings(f"{folder.name if folder else split}/")
     if folder is None:
-        mend = f"Put the pictures into {split}/ or images/{split}/."
+        mend = f"Put the pictures into {split}/ or images/{split}/.{_elsewhere(path.parent.parent, table)}"
         say.add("error", "folder-missing", "", "there is no such folder", mend)
     elif table is not None:
         looks = check_files(table, folder, say)
     findings += say
     return looks, table
+
+
+def _elsewhere(root: Path, table: Table | None) -> str:
+    """Where the first picture lies that could not be looked for, as its folder is missing; "" if nowhere."""
+    name = Path(table.images[0]["file_name"]).name if table else ""
+    found = next((Path(top) for top, _, files in os.walk(root) if name and name in files), None)
+    if found is None:
+        return ""
+    return f" {name} lies " + (
+        "beside annotations/." if found == root else f"in {found.relative_to(root).as_posix()}/."
+    )
 
 
 def _check_source(source: Any, name: str, size: tuple[int, int]) -> list[Finding]:

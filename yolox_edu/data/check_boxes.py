@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from .check_records import Table
-from .findings import Findings
+from .findings import Findings, has_errors
 from .letterbox import fit
 
 SLACK = 1.0  # pixels that a box may reach over the edge: rounding, no fault
@@ -45,7 +45,8 @@ def check_boxes(table: Table, size: tuple[int, int], say: Findings) -> None:
 FORMATS = {  # code: (what the boxes look like, the mend)
     "box-normalised": (
         "normalised to 0-1",
-        "Multiply x and width by the picture's width, y and height by its height.",
+        "Multiply x and width by the picture's width, y and height by its height; if x, y is the centre, "
+        "as in YOLO's files, also subtract half of width and height.",
     ),
     "box-corners": ("like corners (x1, y1, x2, y2)", "Write x1, y1, x2 - x1, y2 - y1."),
     "box-centres": ("like centre, width, height", "Write x - width / 2, y - height / 2, width, height."),
@@ -114,14 +115,15 @@ def _by_numbers(boxes: Boxes, sizes: Float[np.ndarray, "n 2"], areas: Float[np.n
 def _strays(table: Table, boxes: Boxes, good: Bool[np.ndarray, " n"], say: Findings) -> None:
     """Boxes that alone are unlike the others: normalised, or far from their outlines."""
     shares = good & (np.abs(boxes) <= 1.01).all(1) & (boxes % 1 > 0).any(1) & (table.sizes > 4).all(1)
-    severity = "error" if shares.sum() >= ENOUGH else "warning"
     what, mend = "the box looks normalised to 0-1, others are in pixels", FORMATS["box-normalised"][1]
+    severity = "error" if shares.sum() >= ENOUGH else "warning"
     say.each(severity, "box-normalised", "annotations.bbox", table.places(shares), what, mend)
     known = good & ~shares & np.isfinite(table.outlines).all(1)
     astray = known & (_overlap(boxes, np.nan_to_num(table.outlines)) < ASTRAY)
     what = "the box lies elsewhere than its outline (segmentation)"
     mend = "One of the two was changed or scaled: make the box anew from the least and greatest x and y."
-    say.each("warning", "box-outline", "annotations.bbox", table.places(astray), what, mend)
+    severity = "error" if _most(astray, known) else "warning"
+    say.each(severity, "box-outline", "annotations.bbox", table.places(astray), what, mend)
 
 
 def _edges(table: Table, boxes: Boxes, good: Bool[np.ndarray, " n"], say: Findings) -> None:
@@ -133,7 +135,14 @@ def _edges(table: Table, boxes: Boxes, good: Bool[np.ndarray, " n"], say: Findin
     over = good & ~outside & ((start < -SLACK) | (end > table.sizes + SLACK)).any(1)
     what = f"the box reaches over the picture's edge by more than {SLACK:.0f} pixel, and is clipped"
     mend = "Fine if the object goes on there; else the picture was scaled or cropped after labelling."
+    if _most(over | outside, good):
+        mend = "So do most boxes: the pictures were scaled or cropped after labelling. Scale the boxes too."
     say.each("warning", "box-over-edge", "annotations.bbox", table.places(over), what, mend)
+
+
+def _most(some: Bool[np.ndarray, " n"], of: Bool[np.ndarray, " n"]) -> bool:
+    """Whether a fault is a habit of the file: more than half of the boxes have it, and they are not few."""
+    return bool(some.sum() >= ENOUGH and some.sum() > of.sum() / 2)
 
 
 def _areas(table: Table, boxes: Boxes, good: Bool[np.ndarray, " n"], say: Findings) -> None:
@@ -196,8 +205,9 @@ def _crowded(table: Table, say: Findings) -> None:
     say.each("warning", "boxes-many", "annotations", many, what, mend)
     empty = [image["file_name"] for image in table.images if image["id"] not in count]
     mend = "Fine: it teaches what is no object. If objects are in it, label them."
-    say.each("note", "boxes-none", "images", empty, "the picture has no box", mend)
-    if not count and table.images:
+    if count or not has_errors(say):
+        say.each("note", "boxes-none", "images", empty, "the picture has no box", mend)
+    if not count and table.images and not has_errors(say):  # else it is said already why
         what = "there is no box that can be used in the whole file"
         what += ": all stand for crowds" if table.boxed else ""
         say.add("error", "boxes-none-at-all", "annotations", what, "Label the pictures.")

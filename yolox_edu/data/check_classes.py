@@ -18,7 +18,7 @@ def check_classes(categories: Records, annotations: Records, say: Findings) -> N
     count = Counter(a["category_id"] for a in annotations)
     ids = {c["name"]: c["id"] for c in categories}
     _names(categories, count, say)
-    unused = [n for n, i in ids.items() if not count[i]]
+    unused = [n for n, i in ids.items() if not count[i]] if annotations else []
     what, mend = "the class has no box here", "Fine in a small set; else look whether its labels were lost."
     say.each("note", "category-unused", "categories", unused, what, mend)
     rare = [f"{n}: {count[i]}" for n, i in ids.items() if 0 < count[i] < FEW_BOXES]

@@ -22,7 +22,7 @@ def check_parts(parts: dict[str, Table], findings: Findings) -> None:
 def _compare(train: str, learnt: Table, part: str, other: Table) -> Findings:
     say = Findings(f"annotations/instances_{part}.json")
     ids, theirs = ({c["name"]: c["id"] for c in table.categories} for table in (learnt, other))
-    unknown = [name for name in theirs if name not in ids]
+    unknown = [name if name == name.strip() else repr(name) for name in theirs if name not in ids]
     what = f"{train} has no such class: it is not learnt, and evaluation stops at it"
     mend = "Give all parts the same list of categories: look at spelling and capitals."
     say.each("error", "classes-unknown", "categories.name", unknown, what, mend)

@@ -28,7 +28,7 @@ ONE, DARK = 2, 16  # a thumbnail's greys: at most so far apart, or nowhere so br
 PLAIN = 8.0  # deviation of a thumbnail below which it shows nothing that could be compared
 KINDS = {"L": "grey", "1": "grey", "LA": "grey", "CMYK": "CMYK", "P": "palette", "RGBA": "transparent"}
 FINE = {  # what becomes of them, if it is not only read as RGB
-    "16 bits": "Read by its high byte: 12 bits in 16 would come out nearly black.",
+    "16-bit": "Read by its high byte: 12 bits in 16 would come out nearly black.",
     "transparent": "Fine: laid over the grey of the letterbox.",
 }
 
@@ -48,6 +48,8 @@ class Look:
 
 def look(path: Path, file: str) -> Look:
     """Read a picture once: size, kind, digest, and a thumbnail, decoded small if that can be. Chapter 21."""
+    if path.is_symlink() and not path.exists():
+        return Look(file, fault=f"a link to {os.readlink(path)}, which is not there")
     try:
         data = path.read_bytes()
         with warnings.catch_warnings(), Image.open(io.BytesIO(data)) as image:
@@ -55,7 +57,7 @@ def look(path: Path, file: str) -> Look:
             stored, mode = image.size, image.mode
             turn = _TURN.get(image.getexif().get(_ORIENTATION))
             sideways = turn not in (None, _TURN[2], _TURN[3], _TURN[4])
-            kind = "16 bits" if mode.startswith("I;16") else KINDS.get(mode, "")
+            kind = "16-bit" if mode.startswith("I;16") else KINDS.get(mode, "")
             if mode in ("I", "F"):
                 raise ValueError("32-bit pixels of unknown range; save it with 8 or 16 bits")
             image.draft("L", (4 * SIDE, 4 * SIDE))  # a JPEG is decoded at an eighth of its size
@@ -86,7 +88,7 @@ def check_files(table: Table, folder: Path, say: Findings) -> list[Look]:
     there = _listing(folder)
     images = [image for image in table.images if not unsafe(image["file_name"])]
     missing = [image["file_name"] for image in images if _plain(image["file_name"]) not in there]
-    mend = f"Copy it into {folder.name}/, or delete its entry.{_hint(missing, there)}"
+    mend = _hint(missing, there) or f"Copy it into {folder.name}/, or delete its entry."
     say.each("error", "picture-missing", "images.file_name", missing, "the picture is missing", mend)
     named = {_plain(name) for name in table.named}
     others = sorted(f for f in there - named if Path(f).suffix.lower() in SUFFIXES)
@@ -122,7 +124,7 @@ def _hint(missing: Sequence[str], there: set[str]) -> str:
             if plain(name) == plain(missing[0]):
                 if _composed(name) == _composed(missing[0]) and name.casefold() != missing[0].casefold():
                     name = f"{name!a} (not {missing[0]!a}: é as one letter, or as e and an accent)"
-                return f" There is {name}: only the name differs."
+                return f"There is {name}: only the name differs. Write it so in 'images', or rename the file."
     return ""
 
 
@@ -136,19 +138,20 @@ def _base(name: str) -> str:
 
 
 def _stem(name: str) -> str:
-    return _base(name).rpartition(".")[0]
+    base = _base(name)
+    return base.rpartition(".")[0] if Path(base).suffix in SUFFIXES else base
 
 
 def _judge(table: Table, looks: dict[str, Look], say: Findings) -> None:
     broken = [f"{seen.file}: {seen.fault}" for seen in looks.values() if seen.fault]
-    mend = "Copy it again from where it came from, or delete its entry."
+    mend = "Copy or save it again, or delete its entry."
     say.each("error", "picture-broken", "the file", broken, "the picture cannot be read", mend)
     other, turned, unturned = [], [], []
     for image in table.images:
         seen, said = looks.get(image["file_name"]), (image["width"], image["height"])
         if seen is None or seen.fault or said == seen.upright:
             continue
-        words = "{}: {} x {}, but the file says {} x {}".format(seen.file, *seen.upright, *said)
+        words = "{}: {} x {}, but its entry says {} x {}".format(seen.file, *seen.upright, *said)
         (unturned if said == seen.stored else turned if said == seen.upright[::-1] else other).append(words)
     mend = "Write the picture's own size; if it was scaled after labelling, scale its boxes too."
     say.each(
@@ -167,7 +170,7 @@ def _judge(table: Table, looks: dict[str, Look], say: Findings) -> None:
         say.each("note", "picture-kind", "the file", kinds[kind], f"a {kind} picture", mend)
     empty = [seen.file for seen in looks.values() if seen.thumb is not None and _blank(seen.thumb)]
     what = "nothing is to be seen: one colour, or nearly black"
-    mend = "Was it written from values 0 to 1, or is it 12 bits in 16? Scale them to 0-255."
+    mend = "Look at it: if values of 0 to 1 were written, or 12 bits in 16, scale them to 0-255."
     say.each("warning", "picture-blank", "the file", empty, what, mend)
 
 

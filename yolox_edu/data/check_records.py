@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
@@ -102,8 +103,9 @@ def make_table(data: dict[str, Any], say: Findings) -> Table | None:
     """Check a parsed annotation file by itself and keep what can be used. Chapter 21."""
     for part in _FIELDS:
         if not isinstance(data.get(part), list):
-            mend = "Give a COCO *instances* file: an object with images, annotations and categories."
-            say.add("error", "list-missing", part, f"there is no list {part!r} at the top", mend)
+            mend = "Give a COCO *instances* file: an object with the lists images, annotations, categories."
+            what = f"{part!r} is no list" if part in data else f"there is no list {part!r} at the top"
+            say.add("error", "list-missing", part, what, mend)
         elif not data[part] and part != "annotations":
             say.add(
                 "error", "list-empty", part, f"the list {part!r} is empty", "Nothing can be learnt from it."
@@ -132,35 +134,49 @@ def _usable(part: str, records: Any, say: Findings) -> Records:
             good.append(record)
     for (field, fault), places in found.items():
         code = "field-missing" if fault == MISSING else "field-type"
-        say.each("error", code, field, places, fault, "Write it so into every record.")
+        say.each("error", code, field, places, fault, MENDS.get(fault, "Write it so in every record."))
     return good
 
 
-MISSING = "the field is missing"
+MISSING, WHOLE, RECORD = "the field is missing", "a whole number was expected", "an object was expected"
+FOUR = "a list of four numbers, [x, y, width, height], was expected"
+MENDS = {
+    MISSING: "Add it to every record.",
+    WHOLE: 'Write 2, not "2" or 2.0, in every record.',
+    FOUR: "Write it so in every record, the numbers without quotes.",
+    RECORD: 'Write {"id": ..., ...} for every record, with all the fields that COCO asks for.',
+}
 
 
 def _faults(part: str, record: Any) -> Iterator[tuple[str, str, str]]:
     """What is wrong with a record: field, fault, and what stands there."""
     if not isinstance(record, dict):
-        yield part, "an object was expected", f" is {record!r:.40}"
+        yield part, RECORD, f" is {_shown(record):.40}"
         return
     for field, kind in _FIELDS[part].items():
         if field not in record:
             yield f"{part}.{field}", MISSING, f" with id {record.get('id')!r:.20}"
         elif wanted := _wanted(field, kind, record[field]):
-            yield f"{part}.{field}", f"{wanted} was expected", f" has {record[field]!r:.50}"
+            yield f"{part}.{field}", wanted, f" has {_shown(record[field]):.50}"
 
 
 def _wanted(field: str, kind: type, value: Any) -> str | None:
     """What should have stood there, or None if it does."""
     if field == "bbox":
         numbers = isinstance(value, list) and all(type(v) in (int, float) for v in value)
-        return None if numbers and len(value) == 4 else "a list of four numbers, [x, y, width, height],"
+        return None if numbers and len(value) == 4 else FOUR
     if type(value) is not kind:  # a bool is no whole number here
-        return {int: "a whole number", str: "a text"}[kind]
+        return {int: WHOLE, str: "a text was expected"}[kind]
     if field in ("width", "height") and not 1 <= value <= 1_000_000:
-        return "a number of pixels from 1 on"
+        return "a number of pixels from 1 on was expected"
+    if field == "file_name" and not value.strip():
+        return "the name of a picture was expected"
     return None
+
+
+def _shown(value: Any) -> str:
+    """A value as JSON has it: null, true, "2"."""
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _twice(values: Sequence[Hashable]) -> list[Any]:
@@ -198,17 +214,17 @@ def _file_names(images: Records, say: Findings) -> None:
 
 
 def _references(data: dict[str, Any], table: Table, say: Findings) -> None:
-    known = _ids(data.get("images"))
-    lost = [a for a in table.annotations if a["image_id"] not in known]
+    known = _ids(data.get("images"))  # none at all: that is said already
+    lost = [a for a in table.annotations if a["image_id"] not in known] if known else []
     places = [f"annotation {a['id']} -> {a['image_id']}" for a in lost]
     mend = "Delete these annotations, or bring back the pictures' entries."
     say.each("error", "image-unknown", "annotations.image_id", places, "no picture has this id", mend)
     known, used = _ids(data.get("categories")), {a["category_id"] for a in table.annotations}
-    lost = [a for a in table.annotations if a["category_id"] not in known]
+    lost = [a for a in table.annotations if a["category_id"] not in known] if known else []
     places = [f"annotation {a['id']} -> {a['category_id']}" for a in lost]
     mend = "Add the class to 'categories', or mend the annotations."
     for step, words in ((1, "one too low (counted from 0?)"), (-1, "one too high (counted from 1?)")):
-        if known and used and {i + step for i in used} <= known:
+        if used and {i + step for i in used} <= known:
             mend = f"All ids look {words}: {'add' if step == 1 else 'subtract'} 1 in every annotation."
     say.each("error", "category-unknown", "annotations.category_id", places, "no class has this id", mend)
 

@@ -73,8 +73,12 @@ def _parse(path: Path) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         raise DatasetError(f"{path}: {_no_json(error)}") from error
     except UnicodeDecodeError as error:
-        what = f"is not UTF-8 (byte {error.start}: {error.reason})"
-        raise DatasetError(f"{path}: {what}; save it as UTF-8, which PowerShell's > does not") from error
+        what = f"is not UTF-8 (byte {error.start}: {error.reason}); "
+        packed = error.object[:2] == b"\x1f\x8b"
+        mend = "it is packed: unpack it with gzip -d" if packed else "save it so (PowerShell's > does not)"
+        raise DatasetError(f"{path}: {what}{mend}") from error
+    except IsADirectoryError:
+        raise DatasetError(f"{path}: is a folder, not a file; export or copy it again") from None
     except (OSError, ValueError, RecursionError) as error:  # ValueError: a number of thousands of digits
         raise DatasetError(f"{path}: cannot be read as JSON ({error}); export or copy it again") from error
     if not isinstance(data, dict):
@@ -89,6 +93,10 @@ def _no_json(error: json.JSONDecodeError) -> str:
         return "the file is empty; export or copy it again"
     if error.doc.startswith("\ufeff"):
         return "begins with a byte order mark (BOM), no JSON; save it as UTF-8 without one"
+    if error.doc.startswith("version https://git-lfs"):
+        return "is a Git LFS pointer, not the annotations; run `git lfs pull`"
+    if not error.doc[: error.pos].strip():  # not even a bracket
+        return f"begins with {error.doc.strip()[:20]!r}, no JSON; export it as COCO's JSON"
     before = error.doc[: error.pos].rstrip()[-1:]
     rest = "".join(error.doc[error.pos : error.pos + 99].split())
     if not rest or error.msg.startswith("Unterminated"):
@@ -97,6 +105,8 @@ def _no_json(error: json.JSONDecodeError) -> str:
         mend = "delete the comma before the bracket"
     elif rest[0] == "'":
         mend = "JSON has double quotes: write the file with json.dump, not with str"
+    elif rest.startswith(("None", "True", "False", "nan")):
+        mend = "JSON writes null, true, false, NaN: write the file with json.dump, not with str"
     elif error.msg == "Extra data":
         mend = "there is something after the end: the file must hold one object"
     else:
@@ -122,7 +132,7 @@ def _check_unique(path: str | Path, part: str, ids: list[int]) -> None:
         return
     seen: set[int] = set()
     twice = sorted({i for i in ids if i in seen or seen.add(i)})
-    raise DatasetError(f"{path}: {len(twice)} ids in {part!r} occur more than once, e.g. {_few(twice)}")
+    raise DatasetError(f"{path}: ids in {part!r} that occur more than once: {_few(twice)}")
 
 
 def _check_references(path: str | Path, data: dict[str, Any], field: str, part: str) -> None:
@@ -130,9 +140,7 @@ def _check_references(path: str | Path, data: dict[str, Any], field: str, part: 
     lost = [a for a in data["annotations"] if a[field] not in known]
     if lost:
         examples = _few([f"annotation {a['id']} -> {a[field]}" for a in lost])
-        raise DatasetError(
-            f"{path}: {len(lost)} annotations have a {field} that is not in {part!r}: {examples}"
-        )
+        raise DatasetError(f"{path}: annotations whose {field} is not in {part!r}: {examples}")
 
 
 def _check_box(path: str | Path, place: int, bbox: list[Any]) -> None:

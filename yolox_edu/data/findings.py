@@ -35,7 +35,8 @@ class Finding:
 
     def __str__(self) -> str:
         """One line: severity, file, field, what is wrong, how often, what to do."""
-        often = f"{self.count} times, e.g. " if self.count > 1 and self.examples else ""
+        some = "e.g." if self.count > len(self.examples) else "namely"
+        often = f"{self.count} times, {some} " if self.count > 1 and self.examples else ""
         seen = f" ({often}{'; '.join(self.examples)})" if self.examples else ""
         where = ": ".join(word for word in (self.file, self.field) if word)
         line = f"{where}: {self.what}{seen}. {self.mend}"
@@ -76,7 +77,11 @@ def report(findings: Sequence[Finding], width: int | None = None) -> str:
         lines = [textwrap.fill(line, max(width, 40), **hang) for line in lines]
     counts = {kind: sum(finding.severity == kind for finding in findings) for kind in SEVERITIES}
     sums = ", ".join(f"{count} {kind}{'' if count == 1 else 's'}" for kind, count in counts.items())
-    verdict = "mend the errors first" if counts["error"] else "nothing stands in the way"
+    verdict = "nothing stands in the way"
+    if counts["error"]:
+        verdict = "mend the errors first"
+    elif counts["warning"]:
+        verdict = f"look at the warning{'' if counts['warning'] == 1 else 's'}"
     return "\n".join([*lines, f"{sums}: {verdict}"])
 
 

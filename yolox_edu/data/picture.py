@@ -60,10 +60,17 @@ def read_picture(path: str | Path, expected: tuple[int, int] | None = None) -> U
 
 def reason(error: BaseException, path: str | Path) -> str:
     """Why a file is no picture, in words that are the same at each run. Chapter 21."""
+    if isinstance(error, Image.DecompressionBombError):
+        most = 2 * Image.MAX_IMAGE_PIXELS / 1e6
+        return f"more than {most:.0f} million pixels, too many to open: scale it down"
     if not isinstance(error, UnidentifiedImageError):
         return str(error) or type(error).__name__
     with open(path, "rb") as file:
         start = file.read(16)
+    if start.startswith(b"version https://"):
+        return "a Git LFS pointer, not the picture: run `git lfs pull`"
+    if start[4:10] in (b"ftyphe", b"ftypmi"):
+        return "HEIC, as iPhones write it, which Pillow does not know: save it as JPEG"
     return f"of no kind that Pillow knows; it begins with {start!r}" if start else "the file is empty"
 
 
