@@ -2,6 +2,8 @@
 
 import copy
 import json
+import re
+import zipfile
 from types import SimpleNamespace
 
 import pytest
@@ -89,7 +91,9 @@ def test_a_healthy_pair(drawn):
     assert codes(found) == set()
     assert {f.code for f in found} == {"weights", "losses", "found"}
     assert "pico, 8 classes (person, bicycle, car, …), input 320 x 320" in line(found, "weights")
-    assert "of what is found the class is right for 100%" in line(found, "found")
+    said = line(found, "found")
+    count = re.search(r"(\d+) of \d+ ground truths found", said)[1]
+    assert f"the class is right for {count} of {count} found" in said
 
 
 def test_healthy_weights_alone():
@@ -128,6 +132,14 @@ def half_loaded(model):
     model.neck.lateral5.bn.reset_running_stats()
 
 
+def dead_stem(model):
+    model.backbone.stem.cbs.conv.weight.zero_()
+
+
+def negative(model):
+    model.backbone.stem.cbs.bn.running_var.neg_()
+
+
 def absurd(model):
     model.neck.lateral5.bn.running_var[2] = 1e12
 
@@ -145,6 +157,8 @@ def fresh_classes(model):
 WEIGHTS = {
     "nan": (nan, {"weights-nan"}, "neck.lateral5.conv.weight: "),
     "zero": (zero, {"weights-zero"}, "neck.lateral5.conv.weight"),
+    "dead stem": (dead_stem, {"weights-zero"}, "backbone.stem.cbs.conv.weight"),
+    "negative": (negative, {"bn-absurd"}, "backbone.stem.cbs.bn"),
     "half loaded": (half_loaded, {"bn-partly"}, "neck.lateral5.bn"),
     "absurd": (absurd, {"bn-absurd"}, "neck.lateral5.bn"),
     "never trained": (fresh, {"bn-untouched", "head-fresh"}, "never trained"),
@@ -166,6 +180,19 @@ def test_files_that_are_no_weights(tmp_path):
     assert "a JPEG picture" in line(examine(weights=tmp_path / "a.pth"), "weights-unreadable")
     assert "another network" in line(examine(weights=tmp_path / "b.pth"), "weights-unreadable")
     assert "no such file" in line(examine(weights="nowhere.pth"), "weights-unreadable")
+
+
+def test_a_file_that_was_damaged_on_its_way(tmp_path, healthy):
+    """torch loads it without a word: numbers are numbers."""
+    path = checkpoint(tmp_path / "a.pt", healthy)
+    with zipfile.ZipFile(path) as archive:
+        largest = max(archive.infolist(), key=lambda info: info.file_size)
+    data = bytearray(path.read_bytes())
+    data[largest.header_offset + largest.file_size // 2] ^= 1
+    path.write_bytes(data)
+    found = examine(weights=path)
+    assert codes(found) == {"weights-damaged"}
+    assert largest.filename in line(found, "weights-damaged")
 
 
 def checkpoint(path, healthy, **change):

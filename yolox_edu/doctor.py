@@ -7,7 +7,6 @@ exchanged, values 255 times too large, boxes in another format, classes counted 
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
@@ -85,9 +84,10 @@ def _together(model: YOLOX, data: Any, split: str | None, say: Findings) -> Find
     if fits:
         check_input(model, images, given, some, right_scale, say)
     if right_scale:
-        right = check_classes(given, some, place, model.names, say) if fits else math.nan
+        if fits:
+            check_classes(given, some, place, model.names, say)
         check_losses(given, some, place, say)
-        check_found(given, some, right, say)
+        check_found(given, some, place, say)
     return say
 
 

@@ -44,15 +44,15 @@ def check_names(model: YOLOX, source: Any, say: Findings) -> list[int]:
 
 def check_classes(
     given: Answer, some: list[Sample], place: list[int], names: tuple[str, ...], say: Findings
-) -> float:
-    """The share of found ground truths whose class is right; a pattern in the wrong ones is reported."""
+) -> None:
+    """Report where most classes are wrong, and a pattern in them."""
     scores, said = best(given, [sample.truths(as_asked) for sample in some])
     wanted = torch.tensor(place)[torch.cat([sample.labels for sample in some])]
     judged = (scores >= UNSURE) & (wanted >= 0)
     said, wanted = said[judged], wanted[judged]
     right = float((said == wanted).float().mean()) if len(said) else math.nan
     if len(said) < ENOUGH or right >= 0.5:
-        return right
+        return
     step, count = Counter((said - wanted).tolist()).most_common(1)[0]
     if abs(step) == 1 and count >= 0.6 * len(said):
         seen = f"predicted = label {'+' if step > 0 else '-'} 1 for {count} of {len(said)} boxes"
@@ -69,7 +69,6 @@ def check_classes(
         say.add(
             "warning", "classes-wrong", "labels", what, "Look at some (data sheet): are the labels right?"
         )
-    return right
 
 
 def _exchanged(said: Int[Tensor, " g"], wanted: Int[Tensor, " g"], names: tuple[str, ...]) -> list[str]:
@@ -119,13 +118,16 @@ def check_losses(given: Answer, some: list[Sample], place: list[int], say: Findi
         )
 
 
-def check_found(given: Answer, some: list[Sample], right: float, say: Findings) -> None:
-    """How many ground truths are found, and how sure the network is."""
-    scores, _ = best(given, [sample.truths(as_asked) for sample in some])
+def check_found(given: Answer, some: list[Sample], place: list[int], say: Findings) -> None:
+    """How many ground truths are found, how many of these with their class, and how sure the network is."""
+    scores, said = best(given, [sample.truths(as_asked) for sample in some])
+    wanted = torch.tensor(place)[torch.cat([sample.labels for sample in some])]
     found = int((scores >= FOUND).sum())
+    known = (scores >= FOUND) & (wanted >= 0)
     what = f"{found} of {len(scores)} ground truths found in {len(some)} pictures (IoU 0.5, score {FOUND}); "
     what += f"scores up to {float(given.scores.max()):.2f}"
-    what += f"; of what is found the class is right for {right:.0%}" if right == right else ""
+    if known.any():
+        what += f"; the class is right for {int((said == wanted)[known].sum())} of {int(known.sum())} found"
     say.add("note", "found", "predictions", what)
     if found < 0.05 * len(scores) and len(scores) >= ENOUGH and not has_errors(say):
         mend = "Train longer, or look at the boxes (data sheet)."

@@ -104,6 +104,8 @@ def check_scale(model: YOLOX, images: Float[Tensor, "n 3 h w"], say: Findings) -
     with torch.inference_mode():
         seen = stem.cbs.conv(space_to_depth(normalise(stem, (images,)) if is_legacy(model) else images))
     norm = stem.cbs.bn
+    if not stem.cbs.conv.weight.any() or (norm.running_var <= 0).any():
+        return True  # nothing to judge by; the tensors' findings say so
     ratio = float(
         (seen.var((0, 2, 3)) / norm.running_var.clamp(min=1e-12)).median()
     )  # about 1 if all is well

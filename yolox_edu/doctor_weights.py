@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,10 @@ def check_weights(path: str | Path, legacy: bool, say: Findings) -> YOLOX | None
     try:
         model = weights.load(path, legacy)
     except WeightsError as error:
-        say.add("error", "weights-unreadable", "the whole file", error.problem, "See chapter 20.")
+        mend = "" if "chapter 20" in error.problem else "Chapter 20 says what can be loaded."
+        say.add("error", "weights-unreadable", "the whole file", error.problem, mend)
         return None
+    _check_sums(path, say)
     content = _content(path)
     ours = content.get("format") == weights.CHECKPOINT
     height, width = model.size
@@ -38,6 +41,19 @@ def check_weights(path: str | Path, legacy: bool, say: Findings) -> YOLOX | None
     check_statistics(model, say)
     _check_biases(model, say)
     return model
+
+
+def _check_sums(path: str | Path, say: Findings) -> None:
+    """Report a zip of torch.save in which a tensor is not what was written; torch itself does not look."""
+    found = weights._find(path)
+    if not zipfile.is_zipfile(found):
+        return
+    with zipfile.ZipFile(found) as archive:
+        bad = archive.testzip()
+    if bad:
+        what = f"{bad} has another checksum than when it was written: the file was damaged on its way"
+        mend = "Copy or download it again (or was it saved with torch's checksums turned off?)."
+        say.add("warning", "weights-damaged", "the whole file", what, mend)
 
 
 def _content(path: str | Path) -> dict[str, Any]:

@@ -72,7 +72,10 @@ def kind(path: Path) -> str:
         if head.lstrip().lower().startswith(start):
             raise WeightsError(path, f"this is {what}")
     if head[:1] != b"\x80":  # a bare pickle
-        raise WeightsError(path, NO_CHECKPOINT)
+        text = head.decode("utf-8", "replace").split("\n")[0][:20]
+        raise WeightsError(
+            path, NO_CHECKPOINT + (f"; this begins with {text!r}" if text.isprintable() else "")
+        )
     return "torch"
 
 
