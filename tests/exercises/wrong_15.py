@@ -6,16 +6,19 @@ import torch
 from torch import nn
 
 
-def _rate(step, per_epoch, epochs, warmup, final, batch, peak=None, power=2, first=1, floor=0.05, end=None):
+def _rate(
+    step, per_epoch, epochs, warmup, final, batch, peak=None, power=2, first=1, floor=0.05, end=None,
+    flat_end=True, reach=None,
+):  # fmt: skip
     total, rise = per_epoch * epochs, warmup * per_epoch
     peak = 0.01 * batch / 64 if peak is None else peak
     flat = total - final * per_epoch
     if step < rise:
         return peak * ((step + first) / rise) ** power
-    if step >= flat:
+    if step >= flat and flat_end:
         return peak * floor
     turn = (step - rise) / ((total if end else flat) - rise)
-    return peak * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * turn)))
+    return peak * (floor + (reach or 1 - floor) * 0.5 * (1 + math.cos(math.pi * turn)))
 
 
 def _with(**changes):
@@ -52,6 +55,19 @@ def _plain_mean(states, decay, ramp):
     }
 
 
+def _only_the_ramp(states, decay, ramp):
+    return _ema(states, 1.0, ramp)
+
+
+def _from_zeros(states, decay, ramp):
+    zeros = {**states[0], "weight": torch.zeros_like(states[0]["weight"])}
+    return _ema([zeros, *states[1:]], decay, ramp)
+
+
+def _first_twice(states, decay, ramp):
+    return _ema([states[0], *states], decay, ramp)
+
+
 def _in_place(states, decay, ramp):
     out = states[0]
     for n, state in enumerate(states[1:], 1):
@@ -80,6 +96,12 @@ def _by_axes(model):
     )
 
 
+def _biases_only(model):
+    banks = {m.weight for m in model.modules() if isinstance(m, nn.Conv2d) and m.weight.requires_grad}
+    biases = [p for name, p in model.named_parameters() if name.endswith("bias")]
+    return sum(p.numel() for p in banks), sum(p.numel() for p in biases)
+
+
 WRONG = {
     "15.1": [
         (_with(peak=0.01), "scale it with the batch"),
@@ -87,6 +109,9 @@ WRONG = {
         (_with(first=0), "count it as step 1"),
         (_with(floor=0.0), "not to 0"),
         (_with(end="total"), "where the last epochs begin"),
+        (_with(flat_end=False), "runs on and climbs again"),
+        (_with(reach=1.0), "more than the peak"),
+        (_with(reach=1.9), "take half of it"),
         (_in_epochs, "counts steps"),
         (lambda *plan: 0.01 * plan[-1] / 64, "at every step"),
         (lambda *plan: torch.tensor([0.0, 1.0]), "a number was asked"),
@@ -99,6 +124,9 @@ WRONG = {
         (lambda *x: _ema(*x, ints="average"), "came out as a float"),
         (lambda states, d, r: dict(states[-1]), "the last weights"),
         (_plain_mean, "plain mean"),
+        (_only_the_ramp, "their product"),
+        (_from_zeros, "not as zeros"),
+        (_first_twice, "takes in the second"),
         (_in_place, "changes its input"),
         (lambda *x: _ema(*x)["weight"], "a dict with"),
     ],
@@ -109,6 +137,7 @@ WRONG = {
         (lambda m: _count(m, linear=True), "no convolution's"),
         (_by_axes, "no convolution's"),
         (lambda m: _count(m)[::-1], "changed places"),
+        (_biases_only, "a batch norm's scale"),
         (lambda m: sum(_count(m)), "2 things were asked"),
     ],
     "15.4": [

@@ -26,6 +26,13 @@ def schedule(answer: Callable, random: Random) -> None:
             "the first step has a rate too: count it as step 1 of the rise": _rate(*plan, batch, first=0),
             "the cosine goes down to 5 % of the peak, not to 0": _rate(*plan, batch, floor=0.0),
             "the cosine must end where the last epochs begin": _rate(*plan, batch, late=True),
+            "in the last epochs the rate is flat; this cosine runs on and climbs again": _rate(
+                *plan, batch, flat=False
+            ),
+            "0.05 and half a cosine add up to more than the peak: the cosine has the other 0.95": (
+                _rate(*plan, batch, reach=1.0)
+            ),
+            "1 + cos goes from 2 to 0: take half of it": _rate(*plan, batch, reach=1.9),
             "warm-up and the end are given in epochs; the step counts steps": _rate(
                 step, 1, epochs, warmup, final, batch, total=total
             ),
@@ -40,18 +47,19 @@ def schedule(answer: Callable, random: Random) -> None:
 def _rate(
     step: int, per_epoch: int, epochs: int, warmup: int, final: int, batch: int, *, power: int = 2,
     first: int = 1, floor: float = 0.05, late: bool = False, early: bool = False, total: int = 0,
+    flat: bool = True, reach: float | None = None,
 ) -> float:  # fmt: skip
     """The rate by words; the named arguments are the faults."""
     total = total or per_epoch * epochs
-    rise, flat = warmup * per_epoch, total - final * per_epoch
+    rise, last = warmup * per_epoch, total - final * per_epoch
     peak = 0.01 * batch / 64
     if step < rise:
         return peak * ((step + first) / rise) ** power
-    if step >= flat:
+    if flat and step >= last:
         return peak * floor
-    start, end = (0 if early else rise), (total if late else flat)
+    start, end = (0 if early else rise), (total if late else last)
     turn = math.pi * (step - start) / (end - start)
-    return peak * (floor + (1 - floor) * (1 + math.cos(turn)) / 2)
+    return peak * (floor + (1 - floor if reach is None else reach) * (1 + math.cos(turn)) / 2)
 
 
 @exercise("15.2")
@@ -66,6 +74,16 @@ def average(answer: Callable, random: Random) -> None:
         "the decay does not rise with n": _averaged(states, [decay] * n),
         "the first update has n = 1; n was counted from 0": _averaged(
             states, [decay * (1 - math.exp(-i / ramp)) for i in range(n)]
+        ),
+        "the ramp is there and the decay is not: d_n is their product": _averaged(
+            states, [1 - math.exp(-i / ramp) for i in range(1, n + 1)]
+        ),
+        "the average starts as the first state, not as zeros": {
+            "weight": wanted["weight"] - math.prod(keeps) * states[0]["weight"],
+            "batches": states[0]["batches"],
+        },
+        "the first state is where the average starts; update number 1 takes in the second": _averaged(
+            [states[0], *states], [decay * (1 - math.exp(-i / ramp)) for i in range(1, n + 2)]
         ),
         "the roles have changed places: the decay is the share of the old average": _averaged(
             states, [1 - k for k in keeps]
@@ -120,6 +138,10 @@ def counted(answer: Callable, random: Random) -> None:
         "biases of convolutions do not decay": (first + second + b + c, free - b - c),
         "the linear layer's weight is no convolution's": (first + second + c * 10, free - c * 10),
         "the two have changed places": (free, first + second),
+        "a batch norm's scale and the linear layer's weight move too, only without decay": (
+            first + second,
+            2 * b + c + 10,
+        ),
         "these are tensors; count the numbers in them": (2, 6),
         "running averages are buffers; the optimiser never sees them": (first + second, free + 2 * b + 1),
     }
