@@ -43,6 +43,16 @@ def offset(boxes, scores, labels, threshold):
     return torchs(boxes + labels[:, None] * far, scores, threshold)
 
 
+def all_at_once(boxes, scores, threshold):
+    """Whoever is overlapped by anybody surer goes."""
+    surer = scores[:, None] > scores
+    return torch.where(~(surer & (box_iou(boxes, boxes) > threshold)).any(0))[0]
+
+
+def within_classes(boxes, scores, labels, threshold):
+    return torch.cat([torchs(boxes[labels == c], scores[labels == c], threshold) for c in labels.unique()])
+
+
 def class_after_class(boxes, scores, labels, threshold):
     of = [torch.where(labels == c)[0] for c in labels.unique()]
     return torch.cat([i[torchs(boxes[i], scores[i], threshold)] for i in of])
@@ -77,8 +87,12 @@ WRONG = {
         (places, "places in the sorted list"),
         (mask, "a mask"),
         (lambda b, s, t: b[torchs(b, s, t)], "floats came out"),
-        (lambda b, s, t: torchs(b, s, t)[:2], "is missing"),
+        (lambda b, s, t: torchs(b, s, t)[:2], "is missing: no box that stays overlaps it by more"),
         (lambda b, s, t: torchs(b, s, t + 0.2), "stay"),
+        (lambda b, s, t: torch.arange(len(b)), "is surer and overlaps it by 0."),
+        (all_at_once, "only boxes that go themselves"),
+        (lambda b, s, t: mask(b, s, t).tolist(), "a mask"),
+        (lambda b, s, t: [*torchs(b, s, t).tolist(), 99], "there is no box 99"),
     ],
     "17.2": [
         (lambda b, s, c, t: torchs(b, s, t), "all classes suppressed each other"),
@@ -86,6 +100,8 @@ WRONG = {
         (ties_by_class, "equal scores in the order of their classes"),
         (lambda b, s, c, t: batched_nms(b.clamp(min=0), s, c, t), "stay"),
         (offset, "with an offset for each class?"),
+        (lambda b, s, c, t: offset(b - b.min(), s, c, t), "with an offset for each class?"),
+        (within_classes, "places within each class"),
         (lambda b, s, c, t: batched_nms(b, s, c, t).sort().values, "order of the list"),
     ],
     "17.3": [

@@ -24,6 +24,12 @@ def mean_at_hits(scores, right, truths):
     return precision[ok].sum().item() / truths
 
 
+def area(scores, right, truths):
+    ok = right[scores.argsort(descending=True)].numpy()
+    precision = ok.cumsum() / np.arange(1, len(ok) + 1)
+    return float(np.maximum.accumulate(precision[::-1])[::-1][ok].sum() / truths)
+
+
 def region(**fault):
     return lambda table, crowd, at: ch18.with_regions(table.tolist(), crowd.tolist(), at, **fault)
 
@@ -41,6 +47,10 @@ WRONG = {
         (lambda s, r, n: read(s, r, n, grid=np.linspace(0, 1, 11)), "11 places"),
         (lambda s, r, n: read(s, r, n, of=r.sum().item()), "the missed ones belong"),
         (mean_at_hits, "averaged, without envelope"),
+        (lambda s, r, n: read(s, r, n, grid=np.arange(0, 1, 0.01)), "the hundred-and-first"),
+        (area, "the whole area"),
+        (lambda s, r, n: r.sum().item() / len(r), "the precision of the whole list"),
+        (lambda s, r, n: r.sum().item() / n, "the recall of the whole list"),
         (lambda s, r, n: 100 * read(s, r, n), "on "),
     ],
     "18.2": [
@@ -52,6 +62,7 @@ WRONG = {
         (lambda t, c, at: ch18._blind(t.tolist(), c.tolist(), at), "it overlaps most"),
         (lambda t, c, at: ch18._twice(t.tolist(), c.tolist(), at), "given twice"),
         (lambda t, c, at: t.amax(1) >= at, "a list of words"),
+        (lambda t, c, at: ch18.with_regions(t.tolist(), c.tolist(), at + 1e-6), "equal to the threshold"),
     ],
     "18.3": [
         (letters(A="pictures"), "A has not the fault 'pictures': print the set of its category ids"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -71,7 +72,7 @@ def nms(answer: Callable, random: Random) -> None:
         "of equal scores the last box of the list won; the first should": _last_of_equals(b, s, one, limit),
     }
     where = f"on {len(b)} boxes with the threshold {limit}"
-    _indices(answer(boxes, scores, limit), wanted, where, faults)
+    _indices(answer(boxes, scores, limit), wanted, where, faults, _Why(b, one, limit))
 
 
 def _last_of_equals(boxes: list[Box], scores: list[float], labels: list[int], limit: float) -> list[int]:
@@ -79,10 +80,40 @@ def _last_of_equals(boxes: list[Box], scores: list[float], labels: list[int], li
     return [n - 1 - i for i in greedy(boxes[::-1], scores[::-1], labels[::-1], limit)]
 
 
-def _indices(given: object, wanted: list[int], where: str, faults: dict[str, list[int]]) -> None:
+class _Why(NamedTuple):
+    """Boxes, labels and the threshold: why one box stays and another does not."""
+
+    boxes: list[Box]
+    labels: list[int]
+    limit: float
+
+    def over(self, i: int, others: Sequence[int]) -> list[int]:
+        """Those of the others that could suppress box i."""
+        same_class = [j for j in others if j != i and self.labels[j] == self.labels[i]]
+        return [j for j in same_class if iou(self.boxes[i], self.boxes[j]) > self.limit]
+
+    def lost(self, i: int, wanted: list[int]) -> str:
+        """Box i should stay."""
+        gone = self.over(i, [j for j in range(len(self.boxes)) if j not in wanted])
+        also = ", only boxes that go themselves" if gone else ""
+        of_class = " of its class" if len(set(self.labels)) > 1 else ""
+        return f"box {i} is missing: no box{of_class} that stays overlaps it by more than {self.limit}{also}"
+
+    def extra(self, i: int, wanted: list[int]) -> str:
+        """Box i should go."""
+        if not 0 <= i < len(self.boxes):
+            return f"there is no box {i}"
+        j = self.over(i, wanted)[0]
+        return (
+            f"box {i} stayed too: box {j} is surer and overlaps it by {iou(self.boxes[i], self.boxes[j]):.2f}"
+        )
+
+
+def _indices(given: object, wanted: list[int], where: str, faults: dict[str, list[int]], why: _Why) -> None:
     """Compare indices, given as a list or a tensor."""
     if isinstance(given, list | tuple) and all(isinstance(i, int | Tensor) for i in given):
-        given = torch.tensor([int(i) for i in given], dtype=torch.long)
+        mask = bool(given) and all(isinstance(i, bool) for i in given)
+        given = torch.tensor([int(i) for i in given], dtype=torch.bool if mask else torch.long)
     if isinstance(given, Tensor) and given.dtype == torch.bool:
         raise Wrong(f"{where}: a mask came out; the indices of the boxes that stay were asked")
     if isinstance(given, Tensor) and given.is_floating_point():
@@ -94,10 +125,9 @@ def _indices(given: object, wanted: list[int], where: str, faults: dict[str, lis
         and not any(torch.equal(given.long(), value) for value in known.values())
     ):
         extra, lost = set(given.tolist()) - set(wanted), set(wanted) - set(given.tolist())
-        if lost:
-            raise Wrong(f"{where}: {len(wanted)} boxes should stay; box {min(lost)} is missing")
-        if extra:
-            raise Wrong(f"{where}: {len(wanted)} boxes should stay; box {min(extra)} stayed too")
+        if lost or extra:
+            reason = why.lost(min(lost), wanted) if lost else why.extra(min(extra), wanted)
+            raise Wrong(f"{where}: {len(wanted)} boxes should stay; {reason}")
     same(given, torch.tensor(wanted), where, known, any_dtype=True)
 
 
@@ -105,15 +135,16 @@ def _indices(given: object, wanted: list[int], where: str, faults: dict[str, lis
 def batched(answer: Callable, random: Random) -> None:
     """the same as a loop over classes, for boxes that stick out of the picture and for huge ones"""
     boxes = _heaps(random, 4, random.integer(4, 7))
-    labels = random.integers(0, 2, len(boxes)) * 40
     if random.seed % 2:
         boxes = boxes - 120  # left of and above the picture
-    if random.seed % 4 == 2:
-        boxes = boxes + 1_500_000.0  # where float32 counts in eighths of a pixel
+    if random.seed % 4 == 2:  # where float32 counts in eighths of a pixel; and one box at the other end
+        boxes = torch.cat((torch.tensor([[0.0, 0, 40, 60]]), boxes + 1_500_000.0))
+    labels = random.integers(0, 2, len(boxes)) * 40
     limit, scores = random.choice((0.3, 0.45, 0.65)), _scores(random, len(boxes))
     b, s, classes = boxes.tolist(), scores.tolist(), labels.tolist()
     wanted = greedy(b, s, classes, limit)
     by_class = sorted(wanted, key=lambda i: (classes[i], -s[i]))
+    of = {c: [i for i in range(len(b)) if classes[i] == c] for c in classes}
     faults = {
         "all classes suppressed each other; only boxes of one class may": greedy(b, s, [0] * len(b), limit),
         "the right boxes, class after class; the surest first was asked, whatever its class": by_class,
@@ -121,12 +152,15 @@ def batched(answer: Callable, random: Random) -> None:
         "first": sorted(wanted, key=lambda i: (-s[i], classes[i])),
         "the right boxes, in the order of the list; the surest first was asked": sorted(wanted),
         "the right boxes, the least sure first": wanted[::-1],
+        "places within each class came out; the indices in the whole list were asked": [
+            of[classes[i]].index(i) for i in by_class
+        ],
     }
     largest = boxes.abs().max().item()
     where = f"on {len(b)} boxes of three classes (labels 0, 40, 80), coordinates up to {largest:,.0f}"
     where += " and negative ones" if boxes.min() < 0 else ""
     try:
-        _indices(answer(boxes, scores, labels, limit), wanted, where, faults)
+        _indices(answer(boxes, scores, labels, limit), wanted, where, faults, _Why(b, classes, limit))
     except Wrong as wrong:
         negative = boxes.min() < 0 and "suppressed each other" not in str(wrong)
         if (negative or random.seed % 4 == 2) and "stay" in str(wrong):

@@ -26,13 +26,18 @@ def points(right: Sequence[bool], truths: int) -> list[tuple[int, int]]:
     return [(sum(right[: i + 1]), i + 1) for i in range(len(right))]
 
 
-def by_counting(right: Sequence[bool], truths: int, places: int = 100, envelope: bool = True) -> float:
-    """The mean over places of the best precision at that recall or beyond; recall is compared exactly."""
+def by_counting(
+    right: Sequence[bool], truths: int, places: int = 100, envelope: bool = True, last: bool = True
+) -> float:
+    """The mean over places of the best precision at that recall or beyond; recall is compared exactly.
+
+    `last`: recall 1 is one of the places.
+    """
     total = 0.0
-    for place in range(places + 1):
+    for place in range(places + last):
         beyond = [tp / n for tp, n in points(right, truths) if tp * places >= place * truths]
         total += (max(beyond) if envelope else beyond[0]) if beyond else 0.0
-    return total / (places + 1)
+    return total / (places + last)
 
 
 @exercise("18.1", seeds=8)
@@ -53,13 +58,20 @@ def average(answer: Callable, random: Random) -> None:
         "precision was read without its envelope: the best at that recall *or beyond* counts": by_counting(
             ranked, truths, envelope=False
         ),
+        "100 places were read; the hundred-and-first is recall 1.00": by_counting(ranked, truths, last=False),
         "11 places were read; COCO reads 101: 0.00, 0.01 … 1.00": by_counting(ranked, truths, 10),
         "recall was counted of what was found; the missed ones belong to it": by_counting(
             ranked, sum(ranked)
         ),
         "the precisions at the right detections were averaged, without envelope": sum(hits) / truths,
+        "the whole area under the envelope came out; COCO averages 101 readings of it": sum(
+            max(hits[i:]) for i in range(len(hits))
+        )
+        / truths,
+        "this is the precision of the whole list": len(hits) / len(ranked),
+        "this is the recall of the whole list": len(hits) / truths,
     }
-    faults = {words: value for words, value in faults.items() if abs(value - wanted) > 1e-4}
+    faults = {words: value for words, value in faults.items() if abs(value - wanted) > 3e-5}
     where = f"on {len(ranked)} detections and {truths} truths"
     given = answer(scores, right, truths)
     same(float(given) if isinstance(given, Tensor) and given.numel() == 1 else given, wanted, where, faults)
@@ -113,6 +125,9 @@ def regions(answer: Callable, random: Random) -> None:
     crowd: Bool[Tensor, " g"] = torch.zeros(truths, dtype=torch.bool)
     crowd[torch.randperm(truths, generator=random.generator)[: random.integer(1, 2)]] = True
     threshold = random.choice((0.5, 0.6, 0.75))
+    if random.seed % 3 == 2:  # one more detection, exactly half in a region
+        threshold, half = 0.5, 0.5 * crowd[None]
+        table, count = torch.cat((table, half)), count + 1
     t, c = table.tolist(), crowd.tolist()
     wanted = with_regions(t, c, threshold)
     faults = {
@@ -129,6 +144,7 @@ def regions(answer: Callable, random: Random) -> None:
         ),
         "each detection asked only the truth that it overlaps most, taken or not": _blind(t, c, threshold),
         "a truth was given twice": _twice(t, c, threshold),
+        "an overlap equal to the threshold is enough": with_regions(t, c, threshold + 1e-6),
     }
     given = answer(table, crowd, threshold)
     if not isinstance(given, list | tuple) or not all(isinstance(word, str) for word in given):
