@@ -5,9 +5,10 @@
 
 Both get the same pictures, held in memory as decoded arrays (and, in the last rows, as JPEG bytes that each
 decodes as it normally does: Pillow here, cv2 there). Both make what a training step takes from a worker: ours
-uint8, the official code float32. One thread each. The two take turns, so that a busy machine hurts both
-alike. Needs `pixeltable-yolox` (the official code as a package). --keep also writes
-yolox_edu/measured/augment.json, which the book's page "Parity and numbers" shows.
+uint8, the official code float32. One thread each; seconds are the processor's, so that others on a busy
+machine hardly count, and the two take turns. Needs `pixeltable-yolox` (the official code as a package).
+--keep also writes yolox_edu/measured/augment.json, which chapter 14 and the book's page "Parity and numbers"
+show.
 """
 
 import argparse
@@ -134,14 +135,14 @@ def makers(
 def compare(
     ours: Callable[[int], Any], official: Callable[[int], Any], rounds: int, batch: int
 ) -> list[float]:
-    """Seconds a picture, ours and official: the median over alternating rounds of `batch` pictures."""
+    """Processor seconds a picture, ours and official: the median over alternating rounds of `batch`."""
     times: tuple[list[float], list[float]] = ([], [])
     for turn in range(rounds + 1):
         for make, spent in zip((ours, official), times, strict=True):
-            start = time.perf_counter()
+            start = time.process_time()
             for i in range(turn * batch, (turn + 1) * batch):
                 make(i)
-            spent.append((time.perf_counter() - start) / batch)
+            spent.append((time.process_time() - start) / batch)
     return [statistics.median(spent[1:]) for spent in times]  # the first round warms up
 
 
@@ -174,14 +175,18 @@ def main() -> None:
         f"{what}, {args.size} x {args.size}, one thread, median of {args.rounds} x {args.batch} pictures each"
     )
     print(f"{'':38}{'ours':>10}{'official':>10}{'ratio':>8}   pictures/s")
-    rows = []
-    for name, mixup, jpeg in (
-        ("mosaic, affine, HSV, flip", 0.0, False),
-        ("the same + MixUp", 1.0, False),
-        ("mosaic from JPEG", 0.0, True),
-        ("mosaic + MixUp from JPEG", 1.0, True),
+    rows, size = [], (args.size, args.size)
+    compare(*makers(samples, size, Augment(), False), 2, args.batch)  # the allocator of memory warms up, too
+    for name, mosaic, mixup, jpeg in (
+        ("plain: fitted, HSV, flip", 0.0, 0.0, False),
+        ("mosaic, affine, HSV, flip", 1.0, 0.0, False),
+        ("the same + MixUp", 1.0, 1.0, False),
+        ("plain from JPEG", 0.0, 0.0, True),
+        ("mosaic from JPEG", 1.0, 0.0, True),
+        ("mosaic + MixUp from JPEG", 1.0, 1.0, True),
     ):
-        pair = makers(packed if jpeg else samples, (args.size, args.size), Augment(mixup=mixup), jpeg)
+        augment = Augment(mosaic=mosaic, mixup=mixup)
+        pair = makers(packed if jpeg else samples, size, augment, jpeg)
         a, b = compare(*pair, args.rounds, args.batch)
         print(f"{name:38}{1 / a:10.1f}{1 / b:10.1f}{b / a:8.2f}", flush=True)
         rows.append({"what": name, "ours_per_s": 1 / a, "official_per_s": 1 / b, "ratio": b / a})

@@ -10,7 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 from matplotlib.axes import Axes
-from matplotlib.patches import Rectangle
+from matplotlib.patches import Polygon, Rectangle
 
 from yolox_edu.data.augment import Layout, Sample, mosaic, mosaic_tile
 from yolox_edu.data.crossing_render import paint_thing
@@ -69,7 +69,7 @@ def filled(layout: Layout, count: int = 32) -> list[float]:
 
 def where(layouts: Mapping[str, Sequence[Layout]]) -> None:
     """How many of the views see each point of the canvas: a map for each name."""
-    fig, axes = plt.subplots(1, len(layouts), figsize=(7.4, 3.2))
+    fig, axes = plt.subplots(1, len(layouts), figsize=(6.6, 2.8))
     for ax, (words, some) in zip(axes, layouts.items()):
         points = (_middles(64, 2 * SIDE) @ each.view[:, :2].T + each.view[:, 2] for each in some)
         seen = np.mean([((p >= 0) & (p < SIDE)).all(1) for p in points], 0).reshape(64, 64)
@@ -115,13 +115,12 @@ def turned_person(view_of: Any, degrees: Sequence[int] = (0, 10)) -> None:
     sheets = [np.asarray(paint_thing(t, scene.street, 960).image) for t in people]
     sheet = max(sheets, key=lambda s: (s[..., 3] > 127).sum())
     h, w = sheet.shape[:2]
-    _, axes = plt.subplots(1, len(degrees), figsize=(2.6 * len(degrees), 3.6))
+    _, axes = plt.subplots(1, len(degrees), figsize=(2.4 * len(degrees), 3.1))
     for ax, angle in zip(axes, degrees):
-        view = view_of(angle, shift=(w / 4, h / 4))
+        view = view_of(angle, shift=(h / 20, h / 20 + w / 6))
         tight, label = tight_and_label(sheet[..., 3] > 127, view)
-        show(
-            ax, cv2.warpAffine(sheet, view, (w * 3 // 2 + h // 6, h * 3 // 2)), [label], f"turned by {angle}°"
-        )
+        room = (w + h // 4, h + h // 10 + w // 6)
+        show(ax, cv2.warpAffine(sheet, view, room), [label], f"turned by {angle}°")
         ax.add_patch(Rectangle(tight[:2], *(tight[2:] - tight[:2]), fill=False, ls="--", lw=1.5))
     plt.show()
 
@@ -129,33 +128,51 @@ def turned_person(view_of: Any, degrees: Sequence[int] = (0, 10)) -> None:
 # --- what the view cuts -----------------------------------------------------------------------------------
 
 
-def fate(layout: Layout, sources: Sequence[Sample]) -> tuple[np.ndarray, np.ndarray]:
-    """What a mosaic does to each label: rows of (side before, visible share, least side after), and boxes."""
-    rows, after = [np.zeros((0, 3))], [np.zeros((0, 4))]
+def fate(layout: Layout, sources: Sequence[Sample]) -> tuple[Float[np.ndarray, "g 4"], np.ndarray]:
+    """What a mosaic does to each label: rows of numbers, and the turned corners of its box (g 4 2).
+
+    A row: side before, visible share, then the shorter side after, of our box and of the official one. That
+    one is cut to the canvas first, turned by its corners, and then cut to the frame.
+    """
+    rows, turned = [np.zeros((0, 4))], [np.zeros((0, 4, 2))]
     for quarter, (picture, target) in enumerate(sources):
         tile = mosaic_tile(quarter, picture.shape[:2], SIZE, layout.centre)
         boxes = target["boxes"].astype(float)
-        found, visible = move_boxes(boxes, tile, layout.view, SIZE)
+        ours, visible = move_boxes(boxes, tile, layout.view, SIZE)
+        cut = (boxes * tile.scale + [tile.left, tile.top] * 2).clip(0, 2 * SIDE)
+        turned.append(_corners(cut, layout.view))
+        official = turned[-1].clip(0, SIDE)
         side = (boxes[:, 2:] - boxes[:, :2]).prod(1) ** 0.5
-        rows.append(np.stack([side, visible, (found[:, 2:] - found[:, :2]).min(1)], 1))
-        after.append(found)
-    return np.concatenate(rows), np.concatenate(after)
+        shorter = (ours[:, 2:] - ours[:, :2]).min(1), (official.max(1) - official.min(1)).min(1)
+        rows.append(np.stack([side, visible, *shorter], 1))
+    return np.concatenate(rows), np.concatenate(turned)
 
 
-def slivers(layouts: Sequence[Layout], streets: Any, least: float = 0.1, count: int = 8) -> None:
-    """Labels in sight of which less than `least` is visible, cut out with some pixels around them."""
-    _, axes = plt.subplots(1, count, figsize=(8.4, 1.5))
-    slots, picks = iter(axes), np.random.default_rng(1)
+def slivers(layouts: Sequence[Layout], streets: Any, least: float = 0.1, count: int = 4) -> None:
+    """Official labels that show less than `least` of a thing, above, and those that show nothing, below.
+
+    Each is cut out with some pixels around it; dashed, the turned box that it was made from.
+    """
+    _, axes = plt.subplots(2, count, figsize=(7, 3.9))
+    above, below, picks = list(axes[0]), list(axes[1]), np.random.default_rng(1)
     for layout in layouts:
         sources = [streets[i] for i in picks.integers(0, len(streets), 4)]
-        rows, after = fate(layout, sources)
+        rows, turned = fate(layout, sources)
         classes = [NAMES[label] for _, target in sources for label in target["labels"]]
-        hits = np.flatnonzero((rows[:, 1] > 0) & (rows[:, 1] < least) & (rows[:, 2] > 4))
-        if len(hits):
-            if (ax := next(slots, None)) is None:
-                break
-            box = after[hits[0]]
-            show(ax, mosaic(sources, layout, SIZE)[0], [box], classes[hits[0]])
-            (x, y), reach = (box[:2] + box[2:]) / 2, (box[2:] - box[:2]).max() * 0.8
-            ax.set(xlim=(x - reach, x + reach), ylim=(y + reach, y - reach))
+        for slots, hits in ((above, rows[:, 1] > 0), (below, rows[:, 1] == 0)):
+            hits = np.flatnonzero(hits & (rows[:, 1] < least) & (rows[:, 3] > 4))
+            if len(hits) and slots:
+                k = hits[0]
+                frame = mosaic(sources, layout, SIZE)[0]
+                _crop(slots.pop(0), frame, turned[k], f"{classes[k]}, {int(100 * rows[k, 1])}% visible")
     plt.show()
+
+
+def _crop(ax: Axes, frame: UInt8[np.ndarray, "H W 3"], corners: Float[np.ndarray, "4 2"], title: str) -> None:
+    """The surroundings of the official label around turned corners."""
+    low, high = corners.clip(0, SIDE).min(0), corners.clip(0, SIDE).max(0)
+    show(ax, frame, [[*low, *high]], title)
+    for colour, dashes in (("w", "-"), ("k", (0, (2, 2)))):
+        ax.add_patch(Polygon(corners, fill=False, ec=colour, ls=dashes, lw=1))
+    (x, y), reach = (low + high) / 2, max(12, (high - low).max() * 0.8)
+    ax.set(xlim=(x - reach, x + reach), ylim=(y + reach, y - reach))
