@@ -198,6 +198,10 @@ FAULTS = {
     "infinite": (box(1, 2, float("inf"), 4), "box-not-finite", "error", "annotations.bbox", "train5.png"),
     "absurd": (box(1, 2, 10**400, 4), "box-not-finite", "error", "annotations.bbox", "absurd"),
     "negative": (box(30, 30, -9, 5), "box-negative", "error", "annotations.bbox", "[30, 30, -9, 5]"),
+    "xywh taken for xyxy": (
+        lambda s: s.boxes(lambda x, y, w, h: [x + 35, y + 35, w - x - 35, h - y - 35]),
+        *("box-negative", "error", "annotations.bbox", "xywh taken for xyxy"),
+    ),
     "no area": (box(30, 30, 0, 5), "box-flat", "warning", "annotations.bbox", "[30, 30, 0, 5]"),
     "outside": (box(W, 3, 9, 9), "box-outside", "error", "annotations.bbox", "outside its picture"),
     "over the edge": (box(W - 9, 3, 30, 9), "box-over-edge", "warning", "annotations.bbox", "over the pic"),

@@ -15,7 +15,7 @@ from yolox_edu.__main__ import main
 from yolox_edu.checkpoint import save_checkpoint
 from yolox_edu.data.coco_json import coco_index
 from yolox_edu.data.crossing import Crossing
-from yolox_edu.data.findings import Findings
+from yolox_edu.data.findings import Finding, Findings
 from yolox_edu.doctor import examine
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -270,14 +270,47 @@ def as_rows(record):
     record["bbox"] = [y, x, h, w]
 
 
+def turned(record):
+    x, y, w, h = record["bbox"]
+    record["bbox"] = [x, y, h, w]
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
-    [(as_corners, "corners (x1, y1"), (as_centres, "centre, width"), (as_rows, "y, x, height, width")],
+    [
+        (as_corners, "corners (x1, y1"),
+        (as_centres, "centre, width"),
+        (as_rows, "y, x, height, width"),
+        (turned, "x, y, height, width"),
+    ],
 )
 def test_boxes_in_another_format(change, words, drawn):
     found = examine(Some(*drawn, change=change), weights="crossing")
     assert codes(found) == {"box-reading"}
     assert f"read as {words}" in line(found, "box-reading")
+
+
+def test_pictures_mirrored_without_their_boxes(drawn):
+    """Two of four, as an augmentation does it; one alone may be chance."""
+    samples, records = drawn
+    for many in (1, 2):
+        odd = [(p[:, ::-1].copy() if i < many else p, target) for i, (p, target) in enumerate(samples)]
+        found = examine(Some(odd, records), weights="crossing")
+        assert codes(found) == ({"pairs-mirrored"} if many == 2 else set())
+    said = line(found, "pairs-mirrored")
+    assert "in 2 of 4 pictures" in said
+    assert samples[0][1]["file"] in said
+    assert samples[2][1]["file"] not in said
+
+
+def test_boxes_of_another_picture(drawn):
+    samples, records = drawn
+    pictures, targets = zip(*samples)
+    found = examine(Some([*zip(pictures[1:] + pictures[:1], targets)], records), weights="crossing")
+    assert codes(found) == {"pairs-other"}
+    said = line(found, "pairs-other")
+    assert "in 4 of 4 pictures" in said
+    assert f"those of {targets[1]['file']} fit {targets[0]['file']}" in said
 
 
 def rolled(step):
@@ -400,6 +433,16 @@ def test_the_needs_are_those_of_the_package(root):
     text = (root / "pyproject.toml").read_text(encoding="utf-8")
     for name, least in doctor_environment.NEEDS.items():
         assert f'"{name}>={least}"' in text
+
+
+def test_no_guess_where_the_checker_has_named_the_reason(saved, drawn, monkeypatch):
+    source, weights_ = Some(*drawn), saved(fresh)
+    assert {"loss-high", "blind"} <= codes(examine(source, weights=weights_))
+    reason = Finding("error", "picture-missing", "a", "b", "c")
+    monkeypatch.setattr(doctor, "check", lambda *_: [reason])
+    found = codes(examine(source, weights=weights_))
+    assert {"picture-missing", "head-fresh"} <= found
+    assert not found & {"loss-high", "blind"}
 
 
 def test_help(capsys):

@@ -45,6 +45,7 @@ def only(source: Any, name: str) -> Changed:
     def sample(source: Any, i: int) -> Sample:
         image, target = source[i]
         mine = target["labels"] == label
-        return image, {**target, **{key: target[key][mine] for key in ("boxes", "labels")}}
+        per_box = ("boxes", "labels", "area", "visible")
+        return image, {**target, **{key: target[key][mine] for key in per_box if key in target}}
 
     return Changed(source, sample)

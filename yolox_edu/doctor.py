@@ -15,13 +15,15 @@ import torch
 from yolox_edu.data.check import check
 from yolox_edu.data.crossing import Crossing
 from yolox_edu.data.errors import DatasetError
-from yolox_edu.data.findings import Finding, Findings
+from yolox_edu.data.findings import Finding, Findings, has_errors
 from yolox_edu.doctor_classes import check_classes, check_found, check_losses, check_names
 from yolox_edu.doctor_environment import check_environment
+from yolox_edu.doctor_pairs import check_pairs
 from yolox_edu.doctor_run import PICTURES, answer, check_input, check_reading, check_scale, samples
 from yolox_edu.doctor_weights import check_weights
 from yolox_edu.model import YOLOX
 
+GUESSES = ("loss-high", "blind", "classes-wrong")
 DRAWN = 2  # pictures by which the stem's numbers are judged where there is no set
 
 
@@ -47,10 +49,12 @@ def examine(
         say = Findings(str(weights))
         model = check_weights(weights, legacy, say)
         findings += say
-    if data is not None:
-        findings += check(data, split, model.size if model else 640)
+    seen = check(data, split, model.size if model else 640) if data is not None else []
+    findings += seen
     if model is not None and not _has_nan(model):
-        findings += _together(model, data, split, Findings(str(weights)))
+        found = _together(model, data, split, Findings(str(weights)))
+        named = has_errors(seen)  # then nobody need guess why the two do not fit
+        findings += [finding for finding in found if not (named and finding.code in GUESSES)]
     return list(findings)
 
 
@@ -80,7 +84,7 @@ def _together(model: YOLOX, data: Any, split: str | None, say: Findings) -> Find
     if not given.raw.isfinite().all():
         say.add("error", "output-nan", "predictions", "NaN or infinite numbers", "See the tensors' findings.")
         return say
-    fits = not right_scale or check_reading(given, some, say)
+    fits = not right_scale or (check_reading(given, some, say) and check_pairs(given, some, say))
     if fits:
         check_input(model, images, given, some, right_scale, say)
     if right_scale:

@@ -34,6 +34,7 @@ class Sample(NamedTuple):
     height: int
     bbox: Float[Tensor, "g 4"]  # x, y, width, height, if the file is right
     labels: Int[Tensor, " g"]
+    file: str
 
     def truths(self, reading: Reading) -> Float[Tensor, "g 4"]:
         """The boxes read as another format, `xyxy` on the canvas."""
@@ -49,6 +50,7 @@ def as_asked(bbox: Float[Tensor, "g 4"]) -> Float[Tensor, "g 4"]:
 READINGS: dict[str, Reading] = {
     "corners (x1, y1, x2, y2)": lambda bbox: bbox,
     "centre, width, height": lambda bbox: box_convert(bbox, "cxcywh", "xyxy"),
+    "x, y, height, width": lambda bbox: box_convert(bbox[:, [0, 1, 3, 2]], "xywh", "xyxy"),
     "y, x, height, width": lambda bbox: box_convert(bbox[:, [1, 0, 3, 2]], "xywh", "xyxy"),
 }
 
@@ -66,7 +68,8 @@ def samples(source: Any, size: tuple[int, int]) -> list[Sample]:
             bbox = torch.tensor([a["bbox"] for a in records], dtype=torch.float32)
             labels = torch.tensor([label[a["category_id"]] for a in records])
             canvas, scale = letterbox(picture, size)
-            found.append(Sample(canvas, scale, picture.shape[1], picture.shape[0], bbox, labels))
+            size_, file = (picture.shape[1], picture.shape[0]), target["file"]
+            found.append(Sample(canvas, scale, *size_, bbox, labels, file))
         if len(found) == PICTURES:
             break
     return found

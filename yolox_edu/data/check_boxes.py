@@ -28,6 +28,10 @@ def check_boxes(table: Table, size: tuple[int, int], say: Findings) -> None:
     boxes = np.where(finite[:, None], boxes, 1.0)
     negative = finite & (boxes[:, 2:] < 0).any(1)
     mend = "Exchange the corners: x, y is the upper left one, width and height are positive."
+    if _most(negative, finite) and (boxes[negative, :2] + boxes[negative, 2:] > 0).all(1).mean() > 0.9:
+        mend = (
+            "So are most: x, y were subtracted from a true width and height (xywh taken for xyxy). Add them."
+        )
     say.each("error", "box-negative", field, table.places(negative), "width or height is negative", mend)
     flat = finite & ~negative & (boxes[:, 2:] == 0).any(1)
     what, mend = "the box has no area, and is left out", "Delete it, or label the object again."
