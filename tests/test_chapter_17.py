@@ -12,7 +12,7 @@ import pytest
 import torch
 from torchvision.ops import batched_nms, box_iou
 
-from yolox_edu import measured
+from yolox_edu import measured, viz
 from yolox_edu.boxes import nms
 from yolox_edu.data.coco import open_coco
 from yolox_edu.viz import ch17, sifted
@@ -51,7 +51,7 @@ def test_what_is_said_of_the_numbers():
     _, of_class, product = map(int, re.search(r"product: \[(\d+), (\d+), (\d+)\]", text).groups())
     assert of_class > 5 * product
     share, kept, there = re.search(r"(\d+)% of \d+ heaps .* IoU ([\d.]+) instead of ([\d.]+)", text).groups()
-    assert 78 <= int(share) <= 87, "five heaps of six"
+    assert 78 <= int(share) <= 87, "five heaps out of six"
     assert float(there) > float(kept)
     by_score, by_oracle = map(float, re.search(r"^AP ([\d.]+) by the oracle ([\d.]+)", text, re.M).groups())
     assert 2.5 < by_oracle - by_score < 3, "nearly three points"
@@ -210,6 +210,30 @@ def test_the_board_says_what_it_shows():
     drawing = ch17.board(boxes, torch.tensor([0.9, 0.8, 0.95]), [2, 0], [1], (), "keep A")
     assert drawing.alt == "keep A. Kept C, A. Dropped now B."
     assert drawing.svg.count("stroke-dasharray") == 1
+
+
+def test_two_people_and_a_double():
+    """IoU of A with B and C by hand: 14 of 20 columns, 15 x 19 squares of all that the two cover."""
+    boxes = torch.tensor([[3.0, 1, 20, 25], [6, 1, 23, 25], [1, 6, 18, 27]])
+    shared = 15 * 19
+    wanted = [14 / 20, shared / (17 * 24 + 17 * 21 - shared)]
+    assert box_iou(boxes, boxes)[0, 1:].tolist() == pytest.approx(wanted)
+    low, middle, high = (
+        ch17.after_nms(boxes, torch.tensor([0.9, 0.8, 0.7]), at) for at in (0.45, 0.65, 0.75)
+    )
+    assert low.alt.endswith("2 people, in boxes A and B. Kept A. Dropped now B, C.")
+    assert middle.alt.endswith("Kept A, C. Dropped now B.")
+    assert high.alt.endswith("Kept A, B, C.")
+    assert low.svg.count("<path") == middle.svg.count("<path") == 3, "the paper and two people"
+
+
+def test_a_matrix_has_names():
+    drawing = viz.matrix(torch.tensor([[1, 2], [3, 4], [5, 6]]), names=("ABC", "PQ"))
+    assert drawing.alt == "columns P Q; A: 1 2; B: 3 4; C: 5 6."
+    plain = viz.matrix(torch.tensor([[1, 2], [3, 4], [5, 6]]))
+    assert plain.alt == "1 2; 3 4; 5 6."
+    assert drawing.size[0] > plain.size[0]
+    assert drawing.size[1] == plain.size[1] + 20
 
 
 # --- the figure -------------------------------------------------------------------------------------------

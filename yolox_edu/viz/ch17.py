@@ -258,10 +258,11 @@ def board(
     gone: Sequence[int] = (),
     title: str = "",
     side: int = 14,
+    people: int = 0,
 ) -> Drawing:
     """Boxes A, B, C … on squared paper: kept filled and strong, dropped now dashed, gone before absent.
 
-    While nothing is kept, scores stand below.
+    While nothing is kept, scores stand below. In the first boxes stand `people`, the first in front.
     """
     wide, high = (int(boxes[:, i].max()) + 1 for i in (2, 3))
     top = 24 if title else 0
@@ -272,6 +273,10 @@ def board(
     body.append(
         f'<path d="{"".join(lines)}" stroke="currentColor" stroke-width="0.5" opacity="0.3" fill="none"/>'
     )
+    for i in reversed(range(people)):
+        left, up, right, down = boxes[i].int().tolist()
+        place = (side * left, top + side * up, side * (right - left), side * (down - up))
+        body.append(_person(*place, ("#6e6e6e", "#b4b4b4")[i % 2]))
     for i, (left, up, right, down) in enumerate(boxes.int().tolist()):
         if i in gone:
             continue
@@ -279,7 +284,7 @@ def board(
         dashes = ' stroke-dasharray="5 4"' if i in dropped else ""
         width = STRONG if i in kept else STROKE
         place = (side * left, top + side * up, side * (right - left), side * (down - up))
-        body.append(rect(*place, colour, dashes, width=width, tint=0.25))
+        body.append(rect(*place, colour, dashes, width=width, tint=0.1 if people else 0.25))
         body.append(text(side * left + inside, top + side * up + inside, _letter(i), bold=True))
     said = [f"{_letter(i)} {score:.2f}" for i, score in enumerate(scores.tolist())]
     foot = 0 if title else 44
@@ -293,15 +298,26 @@ def board(
             )
         )
     alt = f"{title}. " if title else f"Boxes with scores {', '.join(said)}. "
+    alt += f"{people} people, in boxes {' and '.join(map(_letter, range(people)))}. " if people else ""
     alt += _names("Kept", kept) + _names("Dropped now", dropped) + _names("Gone", gone)
     return canvas(body, side * wide + 2, top + side * high + 2 + foot, alt.strip())
 
 
 def after_nms(boxes: Float[Tensor, "n 4"], scores: Float[Tensor, " n"], threshold: float) -> Drawing:
-    """Boxes on squared paper after NMS with a threshold."""
+    """Boxes on squared paper after NMS with a threshold; people stand in the first two."""
     kept = flat_nms(boxes, scores, threshold).tolist()
     dropped = [i for i in range(len(boxes)) if i not in kept]
-    return board(boxes, scores, kept, dropped, (), f"NMS IoU {threshold}", side=8)
+    return board(boxes, scores, kept, dropped, (), f"NMS IoU {threshold}", side=8, people=2)
+
+
+def _person(left: int, top: int, wide: int, high: int, colour: str) -> str:
+    """Somebody with hands on hips who fills a box, drawn for one of 100 by 140."""
+    way = (
+        "M50 1a15 15 0 0 1 8 28l0 6q20 0 26 8l16 26-22 22-7 0 0 48-17 0 0-40-8 0 0 40-17 0 0-48-7 0-22-22 "
+        "16-26q6-8 26-8l0-6a15 15 0 0 1 8-28zM24 57l-8 12 8 9zM76 57l0 21 8-9z"
+    )
+    look = f'fill="{colour}" stroke="#fff" stroke-width="1.5" fill-rule="evenodd"'
+    return f'<path transform="translate({left} {top}) scale({wide / 100} {high / 140})" d="{way}" {look}/>'
 
 
 def _letter(i: int) -> str:
