@@ -142,15 +142,15 @@ def best_rate(rows: Sequence[Row], batch: int) -> float:
 
 
 def _line(rows: Sequence[Row], batch: int) -> list[tuple[float, float]]:
-    """(rate, mean unseen loss over the seeds) of a batch size; a run that stopped counts as 12."""
+    """(rate, mean unseen loss over the seeds) of a batch size; a run that stopped, or is above 12, is 12."""
     out = []
     for rate in RATES:
         losses = [
-            12.0 if r["unseen_raw"] is None else r["unseen_raw"]
+            12.0 if r["unseen_raw"] is None else min(12.0, r["unseen_raw"])
             for r in rows_of(rows, "grid", f"{batch} {rate}")
         ]
         if losses:
-            out.append((rate, min(12.0, sum(losses) / len(losses))))
+            out.append((rate, sum(losses) / len(losses)))
     return out
 
 
@@ -184,7 +184,7 @@ def patient(rows: Sequence[Row], run: int, diagnosis: str) -> Drawing:
     body += _legend()
     end = f"AP {row['AP_raw']:.3f}" if row["AP_raw"] is not None else f"stopped at step {row['stopped']}"
     body.append(text(WIDE, 10, f"in the end: {end} (healthy: {well['AP_raw']:.3f})", "end"))
-    return canvas(body, WIDE + 8, TOP + HIGH + 40, says(row, name, run, diagnosis))
+    return canvas(body, WIDE + 16, TOP + HIGH + 40, says(row, name, run, diagnosis))
 
 
 def says(row: Row, name: str, run: int, diagnosis: str) -> str:
