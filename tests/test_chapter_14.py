@@ -244,6 +244,31 @@ def test_the_official_code_labels_what_the_canvas_cut_off():
         assert len(mosaic([picture, None, None, None], layout, FRAME)[1]) == in_sight, "ours has no ghosts"
 
 
+def test_where_no_label_stays_the_official_code_hands_out_flat_ones(monkeypatch):
+    """Its own training set, with Tiny's settings and with L's: what the emulation in the chapter counts."""
+    pytest.importorskip("yolox")
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import augment as bench
+
+    ((frames, of, back),) = re.findall(r"^mosaic: (\d+) frames of (\d+) .*; (\d+) flat", printed(), re.M)
+    (kept,) = re.findall(r"^Nano, Tiny all .* of (\d+)$", printed(), re.M)
+    assert 0.04 < int(frames) / int(of) < 0.06, "one of twenty"
+    assert 34 < int(back) / int(frames) < 37, "all its labels"
+    share = int(back) / (int(back) + int(kept))
+    assert share > 0.1, "more than a tenth"
+    source, flat = Crossing.split("train", 60), {}
+    samples = [source[i] for i in range(60)]
+    random.seed(0)
+    np.random.seed(0)  # noqa: NPY002  the official code draws from the global generators
+    for preset in ("tiny", "l"):
+        _, official = bench.makers(samples, FRAME, Augment.for_preset(preset), False)
+        labels = np.concatenate([official(i)[1] for i in range(250)])
+        labels = labels[labels.sum(1) > 0]
+        flat[preset] = (labels[:, 3:].min(1) <= 1).mean()
+    assert flat["l"] == 0, "MixUp always leaves one"
+    assert abs(flat["tiny"] - share) < 0.05
+
+
 def test_where_the_sliders_leave_one_picture_and_where_four_are_equal(boxes):
     def shares(x, y, scale):
         return state(Setting(x, y, scale, 0, 0, 0, 0, 0), boxes).shares

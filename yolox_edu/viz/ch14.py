@@ -144,7 +144,7 @@ def fate(layout: Layout, sources: Sequence[Sample]) -> tuple[Float[np.ndarray, "
         official = turned[-1].clip(0, SIDE)
         side = (boxes[:, 2:] - boxes[:, :2]).prod(1) ** 0.5
         shorter = (ours[:, 2:] - ours[:, :2]).min(1), (official.max(1) - official.min(1)).min(1)
-        rows.append(np.stack([side, visible, *shorter], 1))
+        rows.append(np.stack([side, visible.round(9), *shorter], 1))
     return np.concatenate(rows), np.concatenate(turned)
 
 
@@ -164,7 +164,7 @@ def slivers(layouts: Sequence[Layout], streets: Any, least: float = 0.1, count: 
             if len(hits) and slots:
                 k = hits[0]
                 frame = mosaic(sources, layout, SIZE)[0]
-                _crop(slots.pop(0), frame, turned[k], f"{classes[k]}, {int(100 * rows[k, 1])}% visible")
+                _crop(slots.pop(0), frame, turned[k], f"{classes[k]}, {rows[k, 1]:.1%} visible")
     plt.show()
 
 
