@@ -73,7 +73,7 @@ def three_steps(right: Bool[np.ndarray, " m"], truths: int) -> None:
     _, axes = plt.subplots(1, 3, figsize=(7.8, 2.7), sharey=True)
     axes[0].plot(recall, precision, "o-", color="C0")
     for i, (x, y) in enumerate(zip(recall, precision)):
-        axes[0].annotate("ABCDEFGHIJ"[i], (x, y), xytext=(-11, -5), textcoords="offset points")
+        axes[0].annotate("ABCDEFGHIJ"[i], (x, y), xytext=(-11, 3), textcoords="offset points")
     axes[1].plot(recall, precision, "o:", color="C0", alpha=0.6)
     axes[1].step([0, *recall], [envelope[0], *envelope], where="pre", color="C1", lw=2.5)
     axes[2].fill_between(GRID, read, color="C1", alpha=0.3, lw=0)
@@ -81,7 +81,7 @@ def three_steps(right: Bool[np.ndarray, " m"], truths: int) -> None:
     for ax, title in zip(
         axes, ("1: one point a detection", "2: the envelope", f"3: mean of 101 = {read.mean():.3f}")
     ):
-        ax.set(title=title, xlabel="recall", xlim=(0, 1.03), ylim=(0, 1.06))
+        ax.set(title=title, xlabel="recall", xlim=(0, 1.03), ylim=(0, 1.12))
     axes[0].set_ylabel("precision")
 
 
@@ -128,13 +128,15 @@ def by_class(table: Float[np.ndarray, "k t"], counts: Sequence[int]) -> None:
 def wobble(draws: Mapping[int, Float[np.ndarray, "t k"]], own: Float[np.ndarray, " k"], counts: Any) -> None:
     """Left: AP of pictures drawn with replacement, 50 and 100. Right: of 50, how far each class wobbles.
 
+    Bars over the heaps and beside the classes: 95 % of the draws.
     draws: {pictures: AP of each draw and class}; own: AP by class of all hundred, each once; counts: truths.
     """
     _, (heap, ax) = plt.subplots(1, 2, figsize=(8.2, 3.1), layout="constrained")
     ap = {n: np.nanmean(table, axis=1) for n, table in draws.items()}
     bins = np.linspace(min(ap[50]), max(ap[50]), 30)
-    for n, colour, hatch in ((50, "C2", None), (100, "C0", "//")):
+    for row, (n, colour, hatch) in enumerate(((50, "C2", None), (100, "C0", "//"))):
         heap.hist(ap[n], bins, alpha=0.55, label=f"{n} pictures", color=colour, hatch=hatch)
+        heap.hlines(34 + 3 * row, *np.percentile(ap[n], [2.5, 97.5]), colors=colour, lw=5)
     heap.axvline(own.mean(), color="black", lw=2, label="all 100, once each")
     heap.set(xlabel="AP of a draw", ylabel="draws")
     heap.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, fontsize=9, frameon=False)
