@@ -2,12 +2,14 @@
 
 import ast
 import html
+import math
 import re
 from functools import cache
 
 import notebooks
 import pytest
 import torch
+from torchvision.ops import box_iou
 
 from yolox_edu.boxes import STRIDES, cxcywh_to_xyxy, grid, iou, xyxy_to_cxcywh
 from yolox_edu.data.crossing import Crossing
@@ -35,6 +37,13 @@ def page():
     """All HTML that the chapter's cells show."""
     outputs = [out for cell in notebooks.read(CHAPTER).cells for out in cell.get("outputs", [])]
     return html.unescape("".join(out.get("data", {}).get("text/html", "") for out in outputs))
+
+
+@cache
+def streets():
+    """The boxes (g 4, xyxy) of the 200 streets."""
+    view = Crossing.split("val", 200)
+    return [torch.as_tensor(view.target(i)["boxes"]) for i in range(200)]
 
 
 @pytest.fixture(scope="module")
@@ -117,6 +126,24 @@ def test_anchors_overlap_by_half(chapter, boxes):
                 assert bool(mine[g, a, b]) == (both / (aw * ah + w * h - both) >= 0.5)
 
 
+def test_the_anchors_of_retinanet(chapter):
+    """Areas of 32 x 32 times 1, 2^(2/3) and 2^(4/3) on stride 8, doubled from level to level; 2:1 to 1:2."""
+    places = {s: [(i + 0.5) * s for i in range(math.ceil(320 / s))] for s in (8, 16, 32, 64, 128)}
+    mine = chapter["retina"]()
+    assert len(mine) == 9 * sum(len(at) ** 2 for at in places.values())
+    start = 0
+    for s, at in places.items():
+        level = mine[start : start + 9 * len(at) ** 2]
+        start += len(level)
+        area = (level[:, 2] * level[:, 3]).sqrt() * 800 / 320
+        assert sorted({round(a, 2) for a in area.tolist()}) == [
+            round(4 * s * 2 ** (k / 3), 2) for k in range(3)
+        ]
+        assert {round(r, 3) for r in (level[:, 3] / level[:, 2]).tolist()} == {0.5, 1, 2}
+        assert sorted({x for x in level[:, 0].tolist()}) == at
+        assert len({tuple(round(n, 3) for n in a) for a in level.tolist()}) == len(level)  # none twice
+
+
 def test_candidates_of_objects_one_by_one(chapter, boxes):
     def near(box, s, x, y):
         return abs(x - box[0]) < 1.5 * s and abs(y - box[1]) < 1.5 * s
@@ -139,6 +166,7 @@ def test_the_smallest_gets_what_several_want(chapter, boxes):
 
 
 def test_a_slim_light_gets_none_to_three(chapter):
+    assert "a light of 7 × 20 in 64 places: 0 to 3 cells" in printed()
     centre = 100 + torch.stack(torch.meshgrid(*2 * (torch.arange(0, 8, 0.25),), indexing="ij"), -1)
     lights = torch.cat((centre.view(-1, 2), torch.tensor([7.0, 20.0]).expand(1024, 2)), dim=1)
     counts = chapter["by_inside"](lights, False)[:, :1600].sum((1, 2))
@@ -227,7 +255,7 @@ def test_what_the_text_sees_in_the_three_streets(chapter):
 
 def table():
     """{rule: the numbers of its line in the table of 200 streets}."""
-    text = printed()[printed().index("positives    for each") :]
+    text = printed()[printed().index("positives     each") :]
     lines = re.findall(r"^(\S.{10}) +([\d.]+ [\d.,%\t ]+)$", text, re.M)[:7]
     return {
         name.strip(): [float(n.strip("%").replace(",", "")) for n in numbers.split()]
@@ -258,15 +286,44 @@ def test_better_anchors_do_not_help_much():
     assert float(own[0]) > float(coco[0]) + 0.05
     assert int(own[1]) < 0.4 * int(coco[1])  # "only a third"
     assert 0.9 < int(own[2]) / int(coco[2]) < 1  # "nearly as many"
-    below, narrow = re.search(r"(\d+) of 1797 objects stay below one half; (\d+) of", printed()).groups()
-    assert int(below) > 200
-    assert int(narrow) > 0.95 * int(below)
+    found = (
+        r"anchors: (\d+) objects have none, (\d+) of .*\n.*shape: (\d+) have none, (\d+) narrow ones;\s+(\d+)"
+    )
+    retina, long, below, narrow, either = map(int, re.search(found, printed()).groups())
+    assert long == 0  # "every long vehicle is served"
+    assert round(1797 / retina) == 6  # "one object in six"
+    assert below > 200
+    assert narrow > 0.95 * below
+    assert either > 0.6 * retina  # "most of these fail with a perfect shape too"
+
+
+def test_who_has_no_anchor_by_the_iou_of_torchvision(chapter):
+    found = r"anchors: (\d+) objects have none, .*\n.*shape: (\d+) have none, .*;\s+(\d+)"
+    said = list(map(int, re.search(found, printed()).groups()))
+    fixed = cxcywh_to_xyxy(chapter["retina"]())
+    places = torch.tensor([(x, y) for s, x, y in CELLS if s == 8])
+    dense, own = [], []
+    for boxes in streets():
+        dense.append(box_iou(boxes, fixed).amax(1) < 0.5)
+        size = (boxes[:, 2:] - boxes[:, :2])[:, None]  # g 1 2
+        away = ((boxes[:, :2] + boxes[:, 2:])[:, None] / 2 - places).abs()  # g m 2
+        both = (size - away).clamp(min=0).prod(2)  # g m: of two boxes of one shape
+        own.append((both / (2 * size.prod(2) - both)).amax(1) < 0.5)
+    dense, own = torch.cat(dense), torch.cat(own)
+    counts = [int(dense.sum()), int(own.sum()), int((dense & own).sum())]
+    assert counts == pytest.approx(said, abs=2)  # just one half may round either way
+
+
+def test_how_many_centres_lie_on_a_line():
+    sums = [(x1 + x2, y1 + y2) for boxes in streets() for x1, y1, x2, y2 in boxes.tolist()]
+    on = sum(x % 16 == 0 or y % 16 == 0 for x, y in sums)
+    assert f"{on} of {len(sums)} objects are centred on a line of stride 8" in printed()
 
 
 def test_the_table_says_what_the_text_says():
     rows = table()
     assert len(rows) == 7
-    for_each, light, bus, most, none, many, share = range(7)
+    for_each, light, bus, crowd, most, none, many, share, *on = range(11)
     assert 0.3 < rows["anchors"][none] / 1797 < 0.35  # "a third"
     assert rows["no ranges"][most] == 720
     assert 11 <= rows["no ranges"][bus] / rows["no ranges"][light] < 12
@@ -276,6 +333,11 @@ def test_the_table_says_what_the_text_says():
     assert rows["SimOTA"][many] == 0
     assert round(rows["SimOTA"][for_each]) == 7
     assert rows["candidates"][share] > 20
+    assert (rows["3 × 3"][crowd], rows["3 × 3"][for_each]) == (6.5, 8.4)  # of nine, and of all
+    assert rows["SimOTA"][crowd] > 0.97 * rows["SimOTA"][for_each]  # "a crowd has what all have"
+    for rule in rows:
+        assert sum(rows[rule][i] for i in on) == pytest.approx(100, abs=1)
+    assert max(abs(rows["SimOTA"][i] - rows["3 × 3"][i]) for i in on) <= 3  # "nearly the shares of 3 × 3"
 
 
 def test_the_pupils_rank_as_the_text_says():

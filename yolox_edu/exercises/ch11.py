@@ -21,6 +21,7 @@ def centre_cell(answer: Any, random: Random) -> None:
     stride = random.choice((8, 16, 32))
     g = random.integer(3, 6)
     boxes = random.boxes(g, 320, 224)  # g 4
+    boxes[0] = torch.tensor([5.0, 3.0, 6.0 * stride - 5, 2.0 * stride - 3])  # the centre on a corner of cells
     x1, y1, x2, y2 = boxes.unbind(1)
 
     def cell(x: Tensor, y: Tensor) -> Tensor:
@@ -38,12 +39,28 @@ def centre_cell(answer: Any, random: Random) -> None:
         "you round to the nearest number; a cell begins at its number: floor": torch.stack(
             ((y / stride).round().long(), (x / stride).round().long()), dim=1
         ),
+        "the middle of a cell is half a stride further; the cell itself begins at its number": torch.stack(
+            ((y / stride - 0.5).floor().long(), (x / stride - 0.5).floor().long()), dim=1
+        ),
+        "a centre on the line between two cells belongs to the one that begins there": torch.stack(
+            ((y / stride - 0.5).round().long(), (x / stride - 0.5).round().long()), dim=1
+        ),
+        "you take the mean of two cells; the cell of the mean was asked": (cell(x1, y1) + cell(x2, y2)) // 2,
+        "that is the sum of the corners; the centre is half of it": cell(2 * x, 2 * y),
+        "rows and columns count from 0; yours count from 1": right + 1,
         "that is the centre in pixels; a cell is a stride wide": torch.stack((y.long(), x.long()), dim=1),
         "that is the centre in strides, not yet a cell: floor and long are missing": torch.stack(
             (y / stride, x / stride), dim=1
         ),
     }
-    same(answer(boxes, stride), right, f"for {g} boxes and stride {stride}", faults)
+    faults |= {
+        f"you divide by {s}, whatever the stride is": cell(x * stride / s, y * stride / s)
+        for s in (8, 16, 32)
+    }
+    given = answer(boxes, stride)
+    if isinstance(given, Tensor) and given.dtype == torch.int32:  # whole numbers too
+        given = given.long()
+    same(given, right, f"for {g} boxes and stride {stride}", faults)
 
 
 def _place(at: Tensor, stride: int) -> Tensor:
@@ -75,6 +92,7 @@ def near(answer: Any, random: Random) -> None:
 
     right = marked(lambda dx, dy: dx < 1.5 and dy < 1.5)
     home = int(y // stride), int(x // stride)
+    nine = [(home[0] + i, home[1] + j) for i in (-1, 0, 1) for j in (-1, 0, 1)]
     faults = {
         "just 1.5 strides is not near; less than 1.5 was asked": marked(
             lambda dx, dy: dx <= 1.5 and dy <= 1.5
@@ -87,10 +105,23 @@ def near(answer: Any, random: Random) -> None:
         ),
         "that is the centre cell alone": _cells(rows, columns, [home]),
         "all nine cells around the point's cell: too many when the point lies on a line or corner": _cells(
-            rows, columns, [(home[0] + i, home[1] + j) for i in (-1, 0, 1) for j in (-1, 0, 1)]
+            rows, columns, nine
         ),
         "you measure from the cell's corner, not from its middle": marked(
             lambda dx, dy: dx < 1.5 and dy < 1.5, at=0
+        ),
+        "what lies beyond the rim is left out; it does not come in again on the other side": _cells(
+            rows, columns, [(v % rows, u % columns) for v, u in nine]
+        ),
+        "a distance has no sign; the cells left and above are far away, too": torch.tensor(
+            [
+                [u + 0.5 - x / stride < 1.5 and v + 0.5 - y / stride < 1.5 for u in range(columns)]
+                for v in range(rows)
+            ]
+        ),
+        "that is 1 stride; 1.5 strides was asked": marked(lambda dx, dy: dx < 1 and dy < 1),
+        "that is 2.5 strides, the rule of the first release; 1.5 was asked": marked(
+            lambda dx, dy: dx < 2.5 and dy < 2.5
         ),
         "x goes with the columns and y with the rows; you have them the other way round": torch.tensor(
             [
@@ -129,6 +160,11 @@ def ambiguous(answer: Any, random: Random) -> None:
         "those are the claims that cannot be granted; each such cell counts once": sum(
             n - 1 for n in claims if n > 1
         ),
+        "those are the pairs that quarrel; a cell that three want counts once": sum(
+            n * (n - 1) // 2 for n in claims
+        ),
+        "that is a share; the number of cells was asked": sum(n > 1 for n in claims)
+        / sum(n > 0 for n in claims),
         "you count objects that want two cells; cells that two objects want were asked": sum(
             sum(row) >= 2 for row in wants.tolist()
         ),
