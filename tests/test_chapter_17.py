@@ -143,6 +143,9 @@ def test_what_is_said_of_photographs():
     assert 0.78 < rows["heaps that lose a better box"] / rows["heaps"] < 0.87, "five of six"
     missing = sum(rows["fates"].values()) - rows["fates"]["found"]
     assert 27 < missing / rows["fates"]["lost by NMS"] < 32, "one in thirty"
+    crowds = rows["fates in crowded pictures"]
+    assert round((sum(crowds.values()) - crowds["found"]) / crowds["lost by NMS"]) == 24
+    assert nms_photographs.CROWD == 8
     (found, left), (found_all, left_all) = rows["demo"].values()
     assert (left - left_all, found - found_all) == (53, 17)
     assert (rows["pictures"], rows["offset"]) == (178, {"parted": 1, "stayed": 9010, "IoU": [0.6499]})

@@ -60,6 +60,7 @@ WRONG = {
         (region(name="wrong"), "it counted as wrong"),
         (lambda t, c, at: ch18.with_regions(t.tolist(), [False] * len(c), at), "neither right nor wrong"),
         (lambda t, c, at: ch18._blind(t.tolist(), c.tolist(), at), "it overlaps most"),
+        (lambda t, c, at: ch18._own(t.tolist(), c.tolist(), at), "only the ordinary truth"),
         (lambda t, c, at: ch18._twice(t.tolist(), c.tolist(), at), "given twice"),
         (lambda t, c, at: t.amax(1) >= at, "a list of words"),
         (lambda t, c, at: ch18.with_regions(t.tolist(), c.tolist(), at + 1e-6), "equal to the threshold"),
