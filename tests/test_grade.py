@@ -84,27 +84,76 @@ def test_which_cells_are_answers():
         ([stub(empty), stub(RIGHT)], empty),  # the tags are lost: the last one is the solution
     ):
         assert grade.attempts(chapter_06(*cells))["06.2"].source == chosen
+    bare = chapter_06(stub(RIGHT), stub(LAST.replace("06.2", "06.1")))  # no tags, and no solutions either
+    assert [cell.source for cell in grade.attempts(bare).values()][1] == RIGHT
     assert grade.attempts(chapter_06(SOLUTION)) == {}
     assert grade.attempts(chapter_06(stub('text = "check"'))) == {}
 
 
 @pytest.mark.slow
 def test_the_command_writes_a_line_for_each_exercise(tmp_path):
-    good, bad = tmp_path / "good.ipynb", tmp_path / "bad.ipynb"
-    nbformat.write(chapter_06(stub(RIGHT, "exercise")), good)
-    nbformat.write(v4.new_notebook(), bad)
-    words = [sys.executable, "-m", "yolox_edu.exercises.grade", str(bad), str(good), "--csv", "marks.csv"]
-    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
+    folder = tmp_path / "handed-in" / "anna"
+    folder.mkdir(parents=True)
+    nbformat.write(chapter_06(stub(RIGHT, "exercise")), folder / "good.ipynb")
+    nbformat.write(chapter_06(stub("import os; os._exit(1)"), stub(RIGHT, "exercise")), folder / "died.ipynb")
+    words = [sys.executable, "-m", "yolox_edu.exercises.grade", "handed-in", "--csv", "marks.csv"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, encoding="utf-8")
     assert done.returncode == 1
-    assert "bad.ipynb has no cell with an answer" in done.stderr
+    assert re.fullmatch(r"handed-in.anna.died\.ipynb: Kernel died\n", done.stderr)
     assert "  06.2 ★   right\n" in done.stdout
     assert "\n  1 of 4 stars\n" in done.stdout
     rows = list(csv.reader((tmp_path / "marks.csv").read_text(encoding="utf-8").splitlines()))
     assert [row[1:4] for row in rows[1:]] == [
+        ["", "0", "not marked"],
         ["06.1", "2", "your turn"],
         ["06.2", "1", "right"],
         ["06.3", "1", "your turn"],
     ]
+
+
+def write(path, text):
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+def test_what_is_no_chapter_is_named_and_the_others_are_marked(tmp_path, capsys, monkeypatch):
+    """Whatever was handed in has a line in the file, and nothing stops the class."""
+    monkeypatch.setattr(grade, "NotebookClient", None)  # nothing is to be run
+    other = v4.new_notebook(cells=[stub('check("99.1", ...)', "exercise")])
+    for name, text, says in (
+        ("a", "", "does not appear to be JSON"),
+        ("b", '{"cells": [', "does not appear to be JSON"),
+        ("c", b"\xff\xfe", "codec can't decode"),
+        ("d", '{"a": 1}', "missing a key: cells"),
+        ("e", '{"nbformat": 4, "nbformat_minor": 5}', "cells"),
+        ("f", nbformat.writes(v4.new_notebook()), "no cell with an answer"),
+        ("g", nbformat.writes(other), "no exercises for chapter '99'"),
+    ):
+        path = write(tmp_path / "in" / f"{name}.ipynb", text)
+        with pytest.raises(ValueError, match=re.escape(says)):
+            grade.grade(path)
+    write(tmp_path / "in" / ".ipynb_checkpoints" / "a.ipynb", "")
+    marks = tmp_path / "marks.csv"
+    assert grade.main([str(tmp_path / "in"), "--csv", str(marks)]) == 1
+    assert len(capsys.readouterr().err.splitlines()) == 7
+    rows = list(csv.reader(marks.read_text(encoding="utf-8").splitlines()))
+    assert [row[3] for row in rows[1:]] == ["not marked"] * 7
+
+
+def test_a_place_without_notebooks_is_named_before_anything_is_run(tmp_path, capsys):
+    void = tmp_path / "void"
+    void.mkdir()
+    good = write(tmp_path / "good.ipynb", nbformat.writes(chapter_06(stub(RIGHT, "exercise"))))
+    for words, says in (
+        ([good, void], "void has no notebooks (*.ipynb)"),
+        ([good, tmp_path / "no.ipynb"], "no.ipynb is not there"),
+        ([good, "--csv", tmp_path / "no" / "marks.csv"], "No such file or directory"),
+    ):
+        assert grade.main([str(word) for word in words]) == 1
+        printed = capsys.readouterr()
+        assert says in printed.err
+        assert printed.out == ""
 
 
 # --- the page ---------------------------------------------------------------------------------------------
