@@ -30,6 +30,7 @@ from yolox_edu.weights import load
 
 SIZE, PICTURES, EPOCHS, UNSEEN = 160, 240, 8, 48
 WATCHED = 10  # the street of UNSEEN that the page shows
+KEPT = 400  # finds of it, at most; what finds everything everywhere is to be seen doing so
 SEEDS = [0, 1, 2]
 TRAINED = [name for name, fault in FAULTS.items() if fault.part in ("source", "recipe", "trainer", "builder")]
 READ = [name for name, fault in FAULTS.items() if fault.part == "reader" and name != "two devices"]
@@ -87,7 +88,7 @@ def outcome(reader: Reader, unseen: RamCache, alone: str | None = None) -> dict:
     if alone:
         result["AP"] = result["per_class"][alone]
         result["alarms"] = alarms_without(reader, unseen, unseen.names.index(alone))
-    found = {key: value[:60].tolist() for key, value in reader(unseen[WATCHED % len(unseen)][0]).items()}
+    found = {key: value[:KEPT].tolist() for key, value in reader(unseen[WATCHED % len(unseen)][0]).items()}
     seen = [
         [*(round(1000 * side / unseen.source.size) for side in box), label, round(score, 3)]
         for box, score, label in zip(found["boxes"], found["scores"], found["labels"])

@@ -20,13 +20,14 @@ import clinic as bench
 from yolox_edu import build, clinic, evaluate
 from yolox_edu.clinic_reader import Reader, judge
 from yolox_edu.clinic_source import Changed, only
-from yolox_edu.data.crossing import Crossing
+from yolox_edu.data.crossing import Crossing, write_coco
 from yolox_edu.data.training import RamCache, TrainSet
 from yolox_edu.detect import Detector
+from yolox_edu.doctor import examine
 from yolox_edu.measured import recall
 from yolox_edu.recipe import recipe_for
 from yolox_edu.train import Trainer
-from yolox_edu.viz.clinic import curves, shares, ward
+from yolox_edu.viz.clinic import curves, patient, shares, ward
 from yolox_edu.weights import flip_channels, load
 
 PAGE = notebooks.BOOK / "error_clinic.ipynb"
@@ -184,6 +185,27 @@ def test_official_weights_fed_0_to_1_are_ours_255_times_too_dark(parts):
         assert torch.allclose(official.raw(x.flip(1) * 255), ours.raw(x), atol=1e-3)
 
 
+DOCTOR = {  # what the doctor calls each fault of the data, with weights at hand
+    "boxes in 0 to 1": "box-normalised",
+    "xywh taken for xyxy": "box-negative",
+    "width and height swapped": "box-reading",
+    "labels of another picture": "pairs-other",
+    "mirror without its boxes": "pairs-mirrored",
+    "NaN boxes": "box-not-finite",
+    "empty pictures dropped": None,  # nothing in the set is wrong
+    None: None,
+}
+
+
+@pytest.mark.parametrize("name", DOCTOR)
+def test_the_doctor_names_faults_of_the_data(name, tmp_path):
+    source = Crossing.split("val", 8)
+    source = only(source, "car") if name == "empty pictures dropped" else source
+    write_coco(clinic.plant(name, source) if name else source, tmp_path, "val")
+    found = examine(tmp_path, weights="crossing")
+    assert [f.code for f in found if f.severity == "error"] == ([DOCTOR[name]] if DOCTOR[name] else [])
+
+
 # --- the reader -------------------------------------------------------------------------------------------
 
 
@@ -274,6 +296,18 @@ def test_a_curve_that_ends_in_nan_is_drawn():
     bad = {"step": [4, 9], **{term: [2.0, float("nan")] for term in ("box", "objectness", "class")}}
     assert "NaN" in curves(bad, good, "stopped").alt
     assert "No curves" in curves(None, good, "").alt
+
+
+def test_a_loud_patient_is_drawn_loudly(rows):
+    """Sigmoid twice has the AP of health, and boxes everywhere: the picture shows all that were kept."""
+    patients, (street, target) = ward(rows), Crossing.split("val", 2, 64)[0]
+    loud = patient(1, *patients["sigmoid twice"], street, target["boxes"], Crossing.names)
+    assert "draws 400 boxes or more" in loud.alt
+    assert not any(f">{name}<" in loud.svg for name in Crossing.names)
+    quiet = patient(1, *patients["mirror without its boxes"], street, target["boxes"], Crossing.names)
+    assert "draws 1 box where" in quiet.alt
+    assert any(f">{name}<" in quiet.svg for name in Crossing.names)
+    assert "logarithmic" in quiet.svg
 
 
 def test_shares_are_of_the_healthy_twin(rows):

@@ -152,7 +152,7 @@ def coco_dict(
     }
 
 
-def render_all(source: Crossing, workers: int = 2) -> list[tuple[np.ndarray, dict[str, Any]]]:
+def render_all(source: Any, workers: int = 2) -> list[tuple[np.ndarray, dict[str, Any]]]:
     """All pictures of a source, painted by several processes; the same list for any number of workers."""
     if workers <= 1 or len(source) < 2:
         return [source[i] for i in range(len(source))]
@@ -160,11 +160,10 @@ def render_all(source: Crossing, workers: int = 2) -> list[tuple[np.ndarray, dic
         return pool.map(source.__getitem__, range(len(source)), chunksize=16)
 
 
-def write_coco(
-    source: Crossing, root: str | Path, split: str, suffix: str = ".png", workers: int = 1
-) -> Path:
+def write_coco(source: Any, root: str | Path, split: str, suffix: str = ".png", workers: int = 1) -> Path:
     """Writes pictures and annotations in COCO's folder layout; gives the path of the annotation file.
 
+    source: a `Crossing`, or one with something changed (error clinic).
     root/annotations/instances_{split}.json and root/{split}/000000000001.png; suffix ".jpg" writes JPEG of
     quality 95. Each file appears whole or not at all.
     """

@@ -22,7 +22,8 @@ TWINS = {  # what a patient is measured against, where it is not the healthy run
     "empty pictures dropped": "healthy, cars alone",
     "mosaic to the end": "healthy, with mosaic",
 }
-SHOWN = 24  # boxes drawn in a street; more only make it black
+SHOWN = 400  # boxes drawn in a street; more were not kept
+NAMED = 24  # boxes from which on no names are written: they would hide the street
 Row = Mapping[str, Any]
 
 
@@ -31,18 +32,18 @@ def patient(
 ) -> Drawing:
     """What one sees of a patient who has no name yet: curves, a street with finds, AP. In the error clinic.
 
-    truth: g 4, xyxy in pixels of the street. Finds are those of a score of at least 0.25, the surest 24.
+    truth: g 4, xyxy in pixels of the street. Finds are those of a score of at least 0.25, the surest 400.
     """
     left = curves(sick.get("curve"), healthy.get("curve"), sick.get("error", ""))
     seen = [find for find in sick["seen"] if find[5] >= 0.25][:SHOWN]
     side = street.shape[1] / 1000
-    many = f"{len(seen)} boxes" + (" or more" if len(seen) == SHOWN else "")
+    many = f"{len(seen)} box" + ("" if len(seen) == 1 else "es") + (" or more" if len(seen) == SHOWN else "")
     picture = frame(
         street,
         truth,
         [[value * side for value in find[:4]] for find in seen],
         [find[4] for find in seen],
-        names,
+        names if len(seen) <= NAMED else [""] * len(names),
         f"In the street it draws {many} where {len(truth)} things are.",
         STREET,
     )
@@ -61,7 +62,7 @@ def curves(sick: Mapping[str, Sequence[Any]] | None, healthy: Any, error: str) -
         top = i * (HIGH + GAP) + 20
         pair = [value for each in (sick, healthy) for value in each[term] if _fine(value)]
         low, high = math.log(max(min(pair), 1e-3)), math.log(max(max(pair), 2e-3))
-        body += [text(0, top - 10, term, "start", bold=True), rect(0, top, WIDE - 40, HIGH)]
+        body += [text(0, top - 10, f"{term} loss", "start", bold=True), rect(0, top, WIDE - 40, HIGH)]
         for each, way in (
             (healthy, 'stroke="currentColor" stroke-dasharray="5 4" stroke-width="1.5"'),
             (sick, f'stroke="{PALETTE["vermilion"]}" stroke-width="2.5"'),
@@ -76,10 +77,13 @@ def curves(sick: Mapping[str, Sequence[Any]] | None, healthy: Any, error: str) -
         end = [each[term][-1] for each in (sick, healthy)]
         said.append(f"{term} ends at {_short(end[0])} (healthy {_short(end[1])})")
         body.append(text(WIDE - 36, top + HIGH - 4 - _share(end[0], low, high) * 76, _short(end[0]), "start"))
+    foot = len(TERMS) * (HIGH + GAP) + 8
+    body += [text(0, foot, "step 0", "start"), text(WIDE - 40, foot, f"{last + 1}", "end")]
+    body.append(text((WIDE - 40) / 2, foot, "(losses: logarithmic)"))
     alt = f"Losses: {', '.join(said)}." + (
         f" It stopped with an error after {sick['step'][-1] + 1} steps." * bool(error)
     )
-    return canvas(body, WIDE, 3 * (HIGH + GAP), alt)
+    return canvas(body, WIDE, foot + 10, alt)
 
 
 def _fine(value: float) -> bool:
