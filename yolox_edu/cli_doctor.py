@@ -15,8 +15,8 @@ examples:
   python -m yolox_edu doctor --weights runs/mine/best.pt               and weights: what they are, what is odd
   python -m yolox_edu doctor --data coco --split val2017 --weights yolox_s.pth      and how they fit together
 
-The last one shows 8 pictures to the network: are colours exchanged, pictures mirrored, boxes in another format
-or another picture's, classes shifted?
+The last one shows 8 pictures to the network: are colours exchanged, pictures mirrored, boxes in another
+format or another picture's, classes shifted?
 """
 
 
