@@ -35,6 +35,11 @@ def remaining(answer: Callable, random: Random) -> None:
             (epochs * (pictures // batch) - done) * seconds
         ),
         "images_per_second counts pictures, and a step has several": (total - done) * seconds / batch,
+        "the step in a row is counted from 0: after the last row one more is done": (
+            (total - rows[-1]["step"]) * seconds
+        ),
+        "these are pictures where steps are meant: a step has several": (epochs * pictures - done) * seconds,
+        "one step's speed is no mean of all": (total - done) * batch / speeds[-1],
         "this is how long it has taken so far": done * seconds,
         "these are steps; seconds were asked": total - done,
     }
@@ -70,6 +75,7 @@ def precision_recall(answer: Callable, random: Random) -> None:
             touched_again / m,
             touched_again / g,
         ),
+        "these are percentages; shares lie between 0 and 1": (100 * right / m, 100 * right / g),
         "these are counts; divide by the detections and by the ground truths": (right, right),
         "both are divided by the number of detections": (right / m, right / m),
         "both are divided by the number of ground truths": (right / g, right / g),
