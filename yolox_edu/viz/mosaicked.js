@@ -46,8 +46,15 @@ function clip(points) {
   return points;
 }
 
+// The upright box around points, and its shorter side.
+function around(points) {
+  const [xs, ys] = [0, 1].map((axis) => points.map((point) => point[axis]));
+  return [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)];
+}
+const shorter = ([x1, y1, x2, y2]) => Math.min(x2 - x1, y2 - y1);
+
 function compute(matrix) {
-  const kept = [], dropped = [], shares = [], tiles = [], full = 2 * SIDE;
+  const kept = [], dropped = [], ghosts = [], shares = [], tiles = [], full = 2 * SIDE;
   const scaled = Math.abs(matrix[0] * matrix[3] - matrix[1] * matrix[2]);
   whole.boxes.forEach((boxes, quarter) => {
     const left = value("centre x") - (quarter % 2 ? 0 : SIDE), top = value("centre y") - (quarter > 1 ? 0 : SIDE);
@@ -58,28 +65,33 @@ function compute(matrix) {
     for (const [x1, y1, x2, y2] of boxes) {
       const polygon = seen([x1 + left, y1 + top, x2 + left, y2 + top]);
       const share = area(polygon) / ((x2 - x1) * (y2 - y1) * scaled);
-      if (!polygon.length || share <= 1e-9) continue;
-      const [xs, ys] = [0, 1].map((axis) => polygon.map((point) => point[axis]));
-      const box = [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)];
-      const stays = share >= whole.least - 1e-9 && Math.min(box[2] - box[0], box[3] - box[1]) > 1;
+      if (!polygon.length || share <= 1e-9) {
+        const ghost = around(corners(cut([x1 + left, y1 + top, x2 + left, y2 + top]))
+          .map((point) => through(matrix, point).map((v) => within(v, 0, SIDE))));
+        if (shorter(ghost) > 1) ghosts.push([quarter, ghost]);
+        continue;
+      }
+      const box = around(polygon);
+      const stays = share >= whole.least - 1e-9 && shorter(box) > 1;
       (stays ? kept : dropped).push([quarter, box]);
     }
   });
-  return { kept, dropped, shares, tiles };
+  return { kept, dropped, ghosts, shares, tiles };
 }
 
-function words({ kept, dropped, shares }) {
+function words({ kept, dropped, ghosts, shares }) {
   const percent = shares.map((share) => Math.floor(100 * share + 0.5));
   const parts = percent.map((p, i) => `${NAMES[i]} ${p}%`).join(", ");
   const grey = Math.max(0, 100 - percent.reduce((a, b) => a + b));
   const count = whole.boxes.flat().length;
   return `Of the frame the pictures fill: ${parts}; grey ${grey}%. ${kept.length} of ${count} boxes stay, `
-    + `${dropped.length} in sight are dropped, ${count - kept.length - dropped.length} are out of sight.`;
+    + `${dropped.length} in sight are dropped, ${count - kept.length - dropped.length} are out of sight. `
+    + `Ghosts by the official rule: ${ghosts.length}.`;
 }
 
 function rectangle(kind, [quarter, [x1, y1, x2, y2]]) {
   const look = kind === "kept" ? `stroke="${COLOURS[quarter]}" stroke-width="2"`
-    : `stroke="#fff" stroke-width="1.5" stroke-dasharray="3 3"`;
+    : kind === "ghost" ? whole.ghost : `stroke="#fff" stroke-width="1.5" stroke-dasharray="3 3"`;
   return `<rect data-box="${kind}" x="${x1.toFixed(2)}" y="${y1.toFixed(2)}" width="${(x2 - x1).toFixed(2)}" `
     + `height="${(y2 - y1).toFixed(2)}" fill="none" ${look}/>`;
 }
@@ -100,7 +112,7 @@ function show() {
     const [left, top] = now.tiles[part.dataset.quarter];
     part.setAttribute("transform", `translate(${left} ${top})`);
   }
-  at("boxes").innerHTML = now.dropped.map((each) => rectangle("dropped", each)).join("")
+  at("boxes").innerHTML = now.ghosts.map((each) => rectangle("ghost", each)).join("") + now.dropped.map((each) => rectangle("dropped", each)).join("")
     + now.kept.map((each) => rectangle("kept", each)).join("");
   at("outline").innerHTML = outline(matrix);
   root.querySelector(".play-says").textContent = words(now);

@@ -25,6 +25,7 @@ from yolox_edu.viz.svg import CYCLE, PALETTE
 SIDE = 320  # of the frame; the canvas has twice that
 STORED = 192  # pixels along a side of the pictures as they lie in the page
 GREY = "#727272"  # 114 114 114
+GHOST = f'stroke="{PALETTE["purple"]}" stroke-width="2.5" stroke-dasharray="2 2"'
 PRESETS = {"S, M, L, X": "l", "Nano, Tiny": "tiny"}
 SEEDS = 12
 SLIDERS = {  # name: lowest, highest, step, unit
@@ -71,10 +72,15 @@ class Setting(NamedTuple):
 
 
 class State(NamedTuple):
-    """What a setting shows: boxes that stay (picture, xyxy), boxes dropped though in sight, shares, words."""
+    """What a setting shows: boxes that stay (picture, xyxy), boxes dropped though in sight, shares, words.
+
+    Ghosts are boxes of things out of sight that the official rule keeps: cut to the canvas, turned by their
+    corners, cut to the frame, more than a pixel wide and high.
+    """
 
     kept: list[tuple[int, list[float]]]
     dropped: list[tuple[int, list[float]]]
+    ghosts: list[tuple[int, list[float]]]
     shares: list[float]
     words: str
 
@@ -93,28 +99,33 @@ def drawn(seed: int, preset: str) -> Setting:
 
 def state(setting: Setting, boxes: Sequence[Any], min_visible: float = Augment.min_visible) -> State:
     """The boxes of four square pictures of SIDE pixels in a mosaic, by the package's own functions."""
-    kept, dropped, shares = [], [], []
+    kept, dropped, ghosts, shares = [], [], [], []
     for quarter, source in enumerate(boxes):
         centre = int(setting.centre_x), int(setting.centre_y)
         tile = mosaic_tile(quarter, (SIDE, SIDE), (SIDE, SIDE), centre)
         moved, visible = move_boxes(np.asarray(source, float), tile, setting.view, (SIDE, SIDE))
+        whole = np.asarray(source, float) + np.tile([tile.left, tile.top], 2)
+        turned = _corners(whole.clip(0, 2 * SIDE), setting.view).clip(0, SIDE)
+        official = np.concatenate([turned.min(1), turned.max(1)], axis=1)
         for box, share, wide in zip(moved, visible, larger_than_a_pixel(moved)):
             if share > 0:
                 (kept if wide and share >= min_visible - 1e-9 else dropped).append((quarter, box.tolist()))
+        for box in official[(visible <= 0) & larger_than_a_pixel(official)]:
+            ghosts.append((quarter, box.tolist()))
         outline = _corners(np.array([tile.shown], dtype=float), setting.view)[0]
         clipped = _clip_polygon(outline.tolist(), SIDE, SIDE)
         shares.append(_polygon_area(np.array(clipped).reshape(-1, 2)) / SIDE**2)
     count = sum(len(source) for source in boxes)
-    return State(kept, dropped, shares, _words(kept, dropped, shares, count))
+    return State(kept, dropped, ghosts, shares, _words(kept, dropped, ghosts, shares, count))
 
 
-def _words(kept: Sequence, dropped: Sequence, shares: Sequence[float], count: int) -> str:
+def _words(kept: Sequence, dropped: Sequence, ghosts: Sequence, shares: Sequence[float], count: int) -> str:
     percent = [math.floor(100 * share + 0.5) for share in shares]
     parts = ", ".join(f"{name} {p}%" for name, p in zip(("blue", "orange", "green", "vermilion"), percent))
     return (
         f"Of the frame the pictures fill: {parts}; grey {max(0, 100 - sum(percent))}%. "
         f"{len(kept)} of {count} boxes stay, {len(dropped)} in sight are dropped, "
-        f"{count - len(kept) - len(dropped)} are out of sight."
+        f"{count - len(kept) - len(dropped)} are out of sight. Ghosts by the official rule: {len(ghosts)}."
     )
 
 
@@ -124,14 +135,15 @@ def mosaicked(pictures: Sequence[np.ndarray], boxes: Sequence[Any], seed: int = 
     setting = drawn(seed, PRESETS["S, M, L, X"])
     now = state(setting, boxes)
     draws = {words: [drawn(s, preset) for s in range(SEEDS)] for words, preset in PRESETS.items()}
-    data = {"boxes": boxes, "draws": draws, "least": Augment.min_visible, "side": SIDE}
+    data = {"boxes": boxes, "draws": draws, "least": Augment.min_visible, "side": SIDE, "ghost": GHOST}
     html = (
         f"<style>{STYLE}</style><div class='mosaicked-panels' data-whole='{json.dumps(data)}'>"
         f"{_panel('canvas', 2 * SIDE, setting, pictures)}{_panel('frame', SIDE, setting)}</div>"
         f'<p class="play-says" aria-live="polite">{escape(now.words)}</p>{_form(setting, seed)}'
     )
     html = html.replace("MATRIX", " ".join(f"{v:.5f}" for v in setting.view.T.ravel()))
-    html = html.replace("BOXES", "".join(_rect(quarter, box) for quarter, box in now.kept))
+    drawn_boxes = [_rect("ghost", *each) for each in now.ghosts] + [_rect("kept", *each) for each in now.kept]
+    html = html.replace("BOXES", "".join(drawn_boxes))
     script = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
     return figure("play-14-mosaic", html, script, now.words)
 
@@ -172,13 +184,13 @@ def _tile(quarter: int, setting: Setting) -> str:
     )
 
 
-def _rect(quarter: int, box: Sequence[float]) -> str:
+def _rect(kind: str, quarter: int, box: Sequence[float]) -> str:
     """A box of the start frame, as the script draws it."""
     x1, y1, x2, y2 = box
-    colour = PALETTE[CYCLE[quarter]]
+    look = f'stroke="{PALETTE[CYCLE[quarter]]}" stroke-width="2"' if kind == "kept" else GHOST
     return (
-        f'<rect data-box="kept" x="{x1:.2f}" y="{y1:.2f}" width="{x2 - x1:.2f}" height="{y2 - y1:.2f}" '
-        f'fill="none" stroke="{colour}" stroke-width="2"/>'
+        f'<rect data-box="{kind}" x="{x1:.2f}" y="{y1:.2f}" width="{x2 - x1:.2f}" height="{y2 - y1:.2f}" '
+        f'fill="none" {look}/>'
     )
 
 
