@@ -169,7 +169,7 @@ def rates(rows: Sequence[Row]) -> Figure:
 # ---- name the disease
 
 
-WIDE, HIGH, LEFT, TOP = 560, 250, 40, 34
+WIDE, HIGH, LEFT, TOP = 460, 250, 40, 34  # a phone shows all of it
 MOST = 14.0  # the upper end of the loss axis
 
 
@@ -182,8 +182,10 @@ def patient(rows: Sequence[Row], run: int, diagnosis: str) -> Drawing:
     body.append(_curve(row["train"], 2.5, row["steps"], "blue", ""))
     body.append(_curve(row["unseen_every_5"], 5, row["steps"], "vermilion", "6 4"))
     body += _legend()
-    end = f"AP {row['AP_raw']:.3f}" if row["AP_raw"] is not None else f"stopped at step {row['stopped']}"
-    body.append(text(WIDE, 10, f"in the end: {end} (healthy: {well['AP_raw']:.3f})", "end"))
+    end = f"stopped at step {row.get('stopped')}"
+    if row["AP_raw"] is not None:
+        end = f"final AP {row['AP_raw']:.3f} (healthy: {well['AP_raw']:.3f})"
+    body.append(text(WIDE, 10, end, "end"))
     return canvas(body, WIDE + 16, TOP + HIGH + 40, says(row, name, run, diagnosis))
 
 
@@ -192,8 +194,10 @@ def says(row: Row, name: str, run: int, diagnosis: str) -> str:
     sign, mend = DISEASES[name]
     if diagnosis not in DISEASES:
         unseen = row["unseen_every_5"]
-        fell = f"the unseen loss from {_said(unseen[0])} to {_said(unseen[-1])}" if unseen else "nothing else"
         start, end = _said(row["train"][0]), _said(row["train"][-1])
+        if not unseen:
+            return f"Run {run}: the training loss is {start}, and the run stops at step {row['stopped']}."
+        fell = f"the unseen loss from {_said(unseen[0])} to {_said(unseen[-1])}"
         return f"Run {run}: the training loss goes from {start} to {end}, {fell}."
     if diagnosis == name:
         return f"Yes, run {run}: {name}. {sign[0].upper()}{sign[1:]}. Mend: {mend}."
