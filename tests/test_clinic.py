@@ -5,6 +5,7 @@ import copy
 import io
 import re
 import sys
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from yolox_edu.data.crossing import Crossing, write_coco
 from yolox_edu.data.training import RamCache, TrainSet
 from yolox_edu.detect import Detector
 from yolox_edu.doctor import examine
+from yolox_edu.logs import read_log
 from yolox_edu.measured import recall
 from yolox_edu.recipe import recipe_for
 from yolox_edu.train import Trainer
@@ -261,6 +263,19 @@ def test_the_watched_street_again(rows, name):
     for box, score, find in zip(found["boxes"].tolist(), found["scores"].tolist(), seen):
         assert score == pytest.approx(find[5], abs=0.01)
         assert np.allclose(np.array(box) / 0.48, find[:4], atol=2)
+
+
+def test_a_tenth_of_a_rate_that_is_too_high_learns_faster(tmp_path):
+    """The advice of the page: a few dozen steps with a tenth of the rate."""
+    recipe, augment = recipe_for("pico", 240, size=64, epochs=12, multiscale=(2, 2))
+    sick, losses = clinic.plant("learning rate × 100", recipe), []
+    streets = RamCache(Crossing.split("train", 16, 64))
+    for plan in (sick, replace(sick, lr=sick.lr / 10)):
+        torch.manual_seed(1)
+        folder = tmp_path / f"{plan.lr:g}"
+        Trainer(build("pico", 8), TrainSet(streets, (64, 64), augment), plan, folder, progress=False).run(24)
+        losses.append(np.mean([row["loss"] for row in read_log(folder / "log.csv")[-8:]]))
+    assert losses[1] < 0.95 * losses[0]
 
 
 def single(rows, name):
