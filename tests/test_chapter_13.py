@@ -1,5 +1,6 @@
 """What chapter 13 says of the losses: its figures, its claims, and the measurement that it quotes."""
 
+import ast
 import html
 import importlib.util
 import json
@@ -17,7 +18,8 @@ import torch.nn.functional as F
 from torchvision.ops import generalized_box_iou
 
 from yolox_edu import measured
-from yolox_edu.boxes import grid
+from yolox_edu.boxes import cxcywh_to_xyxy, grid
+from yolox_edu.exercises import ch13 as ch13_exercises
 from yolox_edu.losses import losses, positives
 from yolox_edu.simota import assign, rows
 from yolox_edu.viz import ch13, sliding_box
@@ -154,6 +156,52 @@ def test_the_drawings_of_the_chapter_take_what_they_say():
     ch13.fled({"one": (x, x), "two": (x, x)}, measured.recall("detach")["rows"])
     assert len(plt.get_fignums()) == 4
     plt.close("all")
+
+
+# --- the official code ------------------------------------------------------------------------------------
+
+
+def test_the_printed_terms_are_those_of_the_official_code():
+    """Its get_losses on what the trained network said of 24 streets, with L1; and the gradients."""
+    reference = pytest.importorskip("reference_head", reason="pixeltable-yolox is not installed").Reference
+    images, wanted = ch13.streets(24, 320)
+    with torch.inference_mode():
+        raw = load("crossing").eval().raw(images)
+    truths = [
+        {"boxes": cxcywh_to_xyxy(boxes[valid]), "labels": labels[valid]}
+        for boxes, labels, valid in zip(wanted.boxes, wanted.labels, wanted.valid)
+    ]
+    theirs, ours = (raw.clone().requires_grad_() for _ in range(2))
+    want, got = reference(8, use_l1=True)(theirs, truths, SIZE), losses(ours, wanted, SIZE, use_l1=True)
+    in_print = ast.literal_eval(re.search(r"\{'box': .*?\}", printed()).group())
+    assert in_print.keys() == want.keys() == got.keys()
+    for name, term in want.items():
+        assert term.item() == pytest.approx(in_print[name], abs=0.006), name
+        torch.testing.assert_close(got[name], term, rtol=1e-5, atol=1e-6)
+    slopes = [torch.autograd.grad(sum(v.values()), t)[0] for v, t in ((want, theirs), (got, ours))]
+    torch.testing.assert_close(*slopes, atol=1e-6, rtol=1e-4)
+
+
+def test_the_worked_example_of_the_total_by_the_official_pieces():
+    """To 1e-6, from the official IoU loss and torch's own losses."""
+    official = pytest.importorskip("yolox.models.losses", reason="pixeltable-yolox is not installed")
+    raw, cells, strides, positive, wanted, label = ch13_exercises.example()
+    r, c, s, w = (t[positive] for t in (raw, cells, strides, wanted))
+    boxes = torch.cat(((r[:, :2] + c) * s, r[:, 2:4].exp() * s), 1)
+    iou = (1 - official.IouLoss()(boxes, w)).sqrt()
+    bce = torch.nn.BCEWithLogitsLoss(reduction="sum")
+    goal = torch.cat((w[:, :2] / s - c, (w[:, 2:] / s).log()), 1)
+    terms = {
+        "box": 5 * (1 - iou**2).sum(),
+        "objectness": bce(raw[:, 4], positive.double()),
+        "class": bce(r[:, 5:], F.one_hot(label[positive], 2) * iou[:, None]),
+        "L1": F.l1_loss(r[:, :4], goal, reduction="sum"),
+    }
+    mine = ch13_exercises._terms(ch13_exercises.example())
+    assert mine.keys() == terms.keys()
+    for name, term in terms.items():
+        assert mine[name] == pytest.approx(term.item(), abs=1e-6), name
+    assert sum(terms.values()).item() / 2 == pytest.approx(4.3656, abs=5e-5)
 
 
 # --- the measurement --------------------------------------------------------------------------------------

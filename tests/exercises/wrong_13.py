@@ -86,18 +86,52 @@ def decoded(boxes, cell, stride):
     return torch.cat(((boxes[:, :2] + cell) * stride, boxes[:, 2:].exp() * stride), 1)
 
 
-def total(weight=5, held=True, one=False, l1=True, by=None):
+def ceiling(eps):
+    return lambda x, t: -(t * (x.sigmoid() + eps).log() + (1 - t) * (1 - x.sigmoid() + eps).log())
+
+
+def twice(boxes, wanted):
+    v = overlaps(boxes, wanted)
+    return 5 * (1 - (v / (1 + v)) ** 2)
+
+
+def corners(boxes, wanted):
+    a, b = (torch.cat(((v[:, :2] + v[:, 2:]) / 2, v[:, 2:] - v[:, :2]), 1) for v in (boxes, wanted))
+    return 5 * (1 - overlaps(a, b) ** 2)
+
+
+def smooth(x, label, iou):
+    onehot = F.one_hot(label, x.shape[1]).to(x)
+    wanted = onehot * iou[:, None] + (1 - onehot) * (1 - iou[:, None])
+    return with_logits(x, wanted, reduction="sum") / len(x)
+
+
+def shifted(boxes, cell, stride):
+    corner = boxes[:, :2] - boxes[:, 2:] / 2
+    return torch.cat((corner / stride - cell, (boxes[:, 2:] / stride).log()), 1)
+
+
+def total(weight=5, held=True, one=False, l1=1.0, by=None, rule=lambda v: 1 - v**2, **means):
+    """The total with a mistake; `means` says of a term how it is summed, or what its target is."""
+
     def answer(raw, cell, stride, positive, wanted, label):
-        value = with_logits(raw[:, 4], positive.to(raw), reduction="sum")
         r, c, s, w = (v[positive] for v in (raw, cell, stride, wanted))
         iou = overlaps(torch.cat(((r[:, :2] + c) * s, r[:, 2:4].exp() * s), 1), w)
-        value = value + weight * (1 - iou**2).sum()
+        asked = positive.to(raw)
+        if means.get("soft_object"):
+            asked = asked.masked_scatter(positive, iou.detach())
+        said = (raw[positive], asked[positive]) if means.get("few") else (raw, asked)
+        value = means.get("object_", 1) * with_logits(
+            said[0][:, 4], said[1], reduction=means.get("object_by", "sum")
+        )
+        value = value + weight * rule(iou.detach() if means.get("still") else iou).sum()
         t = torch.ones_like(iou) if one else iou.detach() if held else iou
         onehot = F.one_hot(label[positive], raw.shape[1] - 5).to(raw)
         x = r[:, 5:]
-        value = value + (F.softplus(x, threshold=50) - onehot * t[:, None] * x).sum()
-        if l1:
-            value = value + (r[:, :4] - target(w, c, s)).abs().sum()
+        classes = F.softplus(x, threshold=50) - onehot * t[:, None] * x
+        value = value + (classes.mean(1) if means.get("class_mean") else classes).sum()
+        value = value + l1 * (r[:, :4] - target(w, c, s)).abs().sum()
+        value = value * means.get("all_", 1)
         return value / (by(positive) if by else positive.sum().clamp(min=1))
 
     return answer
@@ -114,6 +148,9 @@ WRONG = {
         (lambda x, t: t * F.softplus(-x), "needs its own"),
         (lambda x, t: with_logits(x.sigmoid(), t, reduction="none"), "taken twice"),
         (with_logits, "not their mean"),
+        (ceiling(1e-8), "puts a ceiling on the loss"),
+        (lambda x, t: F.softplus(x), "the part with t is missing"),
+        (lambda x, t: F.softplus(x) + t * x, "wrong sign"),
         (lambda x, t: with_logits(x, t, reduction="sum"), "not their sum"),
         (lambda x, t: with_logits(x.detach(), t, reduction="none"), "no gradient flows"),
     ],
@@ -122,6 +159,11 @@ WRONG = {
         (box(lambda v: 1 - v**2), "the 5 is missing"),
         (box(lambda v: 5 * (1 - v)), "the square is missing"),
         (box(lambda v: 5 * (1 - v) ** 2), "which is not"),
+        (box(lambda v: (1 - v) ** 2), "and the 5 is missing"),
+        (box(lambda v: v), "this is the IoU"),
+        (twice, "counted twice"),
+        (corners, "read as corners"),
+        (lambda b, w: box(lambda v: 5 * (1 - v**2))(b.detach(), w), "no gradient flows"),
         (box(lambda v: 5 * v**2), "a mark, not a loss"),
         (box(lambda v: 5 * (1 - v**2), clamp=False), "clamp at 0"),
         (box(lambda v: 5 * (1 - v**2).mean()), "not their mean"),
@@ -136,12 +178,18 @@ WRONG = {
         (class_(soft, reduction="mean", by=1), "mean over the classes"),
         (class_(soft, by=1), "not divided"),
         (weighted, "should be the target"),
+        (lambda x, label, iou: F.cross_entropy(x, label), "no softmax: BCE for each"),
+        (smooth, "not 1 - IoU"),
     ],
     "13.4": [
         (lambda b, c, s: target(b, c, s, log=lambda v: v), "the logarithm"),
         (without_cell, "not taken off"),
         (cell_first, "divide first"),
         (lambda b, c, s: target(b, c, s, shift=0.5), "from its corner"),
+        (lambda b, c, s: target(b, -c, s), "is added"),
+        (lambda b, c, s: target(b, c.flip(1), s), "x first"),
+        (shifted, "a corner was taken"),
+        (lambda b, c, s: target(b, c, 1 / s), "divide by it"),
         (pixels, "not divided by the stride"),
         (decoded, "the way back"),
         (lambda b, c, s: target(b, c, s, sign=-1), "wrong way round"),
@@ -150,7 +198,22 @@ WRONG = {
         (total(weight=1), "weight 5"),
         (total(held=False), "detach()"),
         (total(one=True), "the IoU, not 1"),
-        (total(l1=False), "L1 is missing"),
+        (total(l1=0), "the term L1 is missing"),
+        (total(weight=0), "the term box is missing"),
+        (total(object_=0), "the term objectness is missing"),
+        (total(l1=5), "L1 has the weight 1"),
+        (total(l1=0.25), "L1 sums the four"),
+        (total(l1=2), "box 2.5554, objectness 0.5667, class 0.7775, L1 0.4660"),
+        (total(weight=1, all_=5), "the box term's alone"),
+        (total(rule=lambda v: 1 - v), "the square is missing"),
+        (total(rule=lambda v: 1 - v, weight=1), "the square is missing, and the 5"),
+        (total(rule=lambda v: (1 - v) ** 2), "not 5 (1 - IoU)²"),
+        (total(soft_object=True), "the IoU is for the class"),
+        (total(few=True), "asks every cell"),
+        (total(object_by="mean"), "is divided again"),
+        (total(class_mean=True), "mean over the classes"),
+        (total(still=True), "only the IoU of the class target is detached"),
+        (lambda *case: total()(case[0].detach(), *case[1:]), "no gradient flows"),
         (total(by=len), "divide by the positives"),
         (total(by=lambda p: 1), "not divided by the number"),
         (total(by=lambda p: p.sum()), "without positives"),

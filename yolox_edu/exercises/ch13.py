@@ -58,6 +58,10 @@ def bce(answer: Callable, random: Random) -> None:
         "only the part of the yes is there; (1 - t) needs its own": _each(
             lambda x, t: t * _softplus(-x), small, t
         ),
+        "this is the loss against t = 0; the part with t is missing": _each(
+            lambda x, t: _softplus(x), small, t
+        ),
+        "t x has the wrong sign": _each(lambda x, t: _softplus(x) + t * x, small, t),
         "the sigmoid was taken twice": _each(lambda x, t: _bce(_sigmoid(x), t), small, t),
         "one number for each logit was asked, not their mean": _each(_bce, small, t).mean(),
         "one number for each logit was asked, not their sum": _each(_bce, small, t).sum(),
@@ -69,14 +73,32 @@ def bce(answer: Callable, random: Random) -> None:
         where, wanted = f"for logits of ±{size:,.0f}", _each(_bce, x, t)
         at_once = F.binary_cross_entropy(x.sigmoid(), t, reduction="none")
         cut = {"the way leads through the probability, which is exactly 1 from about 17 on": at_once}
-        same(answer(x, t), wanted, where, cut, atol=1e-4)
+        given = answer(x, t)
+        _ceiling(given, wanted, at_once, where)
+        same(given, wanted, where, cut, atol=1e-4)
         leaf = x.clone().requires_grad_()
-        given = answer(leaf, t)
-        if not given.requires_grad:
-            raise Wrong(f"{where}: the values are right, but no gradient flows through them")
-        (slope,) = torch.autograd.grad(given.sum(), leaf)
+        (slope,) = torch.autograd.grad(_flows(answer(leaf, t), where).sum(), leaf)
         wanted = _each(lambda x, t: _sigmoid(x) - t, x, t)
         same(slope, wanted, f"{where} the values are right, but in the gradient")
+
+
+def _ceiling(given: Tensor, wanted: Tensor, at_once: Tensor, where: str) -> None:
+    """Name a logarithm that was cut off, or that a small number was added in: large losses come out low."""
+    if not isinstance(given, Tensor) or given.shape != wanted.shape or torch.allclose(given, at_once):
+        return
+    low = (given > 1) & (given < 0.9 * wanted)
+    if low.any():
+        raise Wrong(
+            f"{where}: {given[low].max().item():.4g} came out, {wanted[low].max().item():g} is right. A cut, "
+            "or a small number added in the logarithm, puts a ceiling on the loss and takes the gradient"
+        )
+
+
+def _flows(given: Tensor, where: str) -> Tensor:
+    """The answer itself; Wrong if it lets no gradient through."""
+    if not given.requires_grad:
+        raise Wrong(f"{where}: the values are right, but no gradient flows through them")
+    return given
 
 
 def _pairs(random: Random, count: int) -> tuple[Tensor, Tensor]:
@@ -104,6 +126,15 @@ def box_loss(answer: Callable, random: Random) -> None:
         shared = sides[0] * sides[1]
         return shared / (a[2] * a[3] + b[2] * b[3] - shared)
 
+    def ratio(a: list[float], b: list[float]) -> float:
+        v = _iou(a, b)
+        return v / (1 + v)  # shared / (area + area)
+
+    def as_corners(a: list[float], b: list[float]) -> float:
+        return _iou(*([(v[0] + v[2]) / 2, (v[1] + v[3]) / 2, v[2] - v[0], v[3] - v[1]] for v in (a, b)))
+
+    pairs = list(zip(boxes.tolist(), wanted.tolist()))
+    twice, corners = (torch.tensor([f(a, b) for a, b in pairs]) for f in (ratio, as_corners))
     unclamped = torch.tensor([signed(a, b) for a, b in zip(boxes.tolist(), wanted.tolist())])
     truth = BOX * (1 - ious**2)
     faults = {
@@ -111,12 +142,18 @@ def box_loss(answer: Callable, random: Random) -> None:
         "the 5 is missing": 1 - ious**2,
         "the square is missing": BOX * (1 - ious),
         "this is 5 (1 - IoU)², which is not 5 (1 - IoU²)": BOX * (1 - ious) ** 2,
+        "this is (1 - IoU)², which is not 1 - IoU², and the 5 is missing": (1 - ious) ** 2,
         "this is a mark, not a loss: it is highest for the best box": BOX * ious**2,
+        "this is the IoU; the loss is made of it": ious,
+        "the shared part is counted twice: take it off the sum of the areas": BOX * (1 - twice**2),
+        "the boxes are read as corners; they come as middle and size": BOX * (1 - corners**2),
         "boxes that lie apart along both axes seem to share something: clamp at 0": BOX * (1 - unclamped**2),
         "one number for each box was asked, not their mean": truth.mean(),
         "one number for each box was asked, not their sum": truth.sum(),
     }
-    same(answer(boxes, wanted), truth, f"for {len(boxes)} boxes", faults, atol=1e-4)
+    where = f"for {len(boxes)} boxes"
+    same(answer(boxes, wanted), truth, where, faults, atol=1e-4)
+    _flows(answer(boxes.clone().requires_grad_(), wanted), where)
 
 
 @exercise("13.3")
@@ -134,13 +171,18 @@ def class_term(answer: Callable, random: Random) -> None:
 
     truth = term(soft)
     only = sum(_bce(logits[i, label[i]].item(), iou[i].item()) for i in range(p)) / p
+    hard = -logits.double().log_softmax(1)[range(p), label].mean().item()
     softmax = -(logits.double().log_softmax(1)[range(p), label] * iou).mean().item()
     faults = {
         "the target of the true class is its IoU, not 1": term(lambda i, j: float(j == int(label[i]))),
+        "the target of the wrong classes is 0, not 1 - IoU": term(
+            lambda i, j: iou[i].item() if j == int(label[i]) else 1 - iou[i].item()
+        ),
         "the target is not cut off by class: the wrong ones have target 0": term(lambda i, j: iou[i].item()),
         "only the true class is counted; the others must learn their 0": only,
         "the sigmoid was taken twice": term(soft, _sigmoid),
         "classes do not compete here: BCE for each, no softmax": softmax,
+        "no softmax: BCE for each class, and the target of the true one is its IoU": hard,
         "this is the mean over the classes too; sum over them, divide by the positives": truth / k,
         "the sum is not divided by the number of positives": truth * p,
         "the IoU weighs the loss here; it should be the target": sum(
@@ -150,13 +192,9 @@ def class_term(answer: Callable, random: Random) -> None:
         )
         / p,
     }
-    same(
-        answer(logits, label, iou),
-        torch.tensor(truth),
-        f"for {p} positives of {k} classes",
-        faults,
-        atol=1e-4,
-    )
+    where = f"for {p} positives of {k} classes"
+    same(answer(logits, label, iou), torch.tensor(truth), where, faults, atol=1e-4)
+    _flows(answer(logits.clone().requires_grad_(), label, iou), where)
 
 
 def _wanted(box: list[float], cell: list[float], stride: float) -> list[float]:
@@ -194,6 +232,12 @@ def raw_target(answer: Callable, random: Random) -> None:
         "measured from the middle of the cell; decoding counts from its corner": made(
             truth[:, :2] - 0.5, truth[:, 2:]
         ),
+        "the cell is added; on the way back it is taken off": made(place / strides + cells, truth[:, 2:]),
+        "a cell is (column, row), so x first": made(place / strides - cells.flip(1), truth[:, 2:]),
+        "the place is that of the middle; a corner was taken": made(
+            truth[:, :2] - size / 2 / strides, truth[:, 2:]
+        ),
+        "multiplied by the stride; divide by it": made(place * strides - cells, (size * strides).log()),
         "the sizes are not divided by the stride": made(truth[:, :2], size.log()),
         "this is what decoding gives for the box; the way back was asked": made(
             (place + cells) * strides, size.exp() * strides
@@ -240,22 +284,60 @@ def _drawn(random: Random) -> tuple[Tensor, ...]:
     )
 
 
-def _total(
-    case: tuple[Tensor, ...], box: float = BOX, soft: bool = True, l1: bool = True
-) -> tuple[float, float]:
-    """The sum of the four terms before the division, and the number of positives."""
+def _terms(
+    case: tuple[Tensor, ...],
+    box: Callable[[float], float] = lambda iou: BOX * (1 - iou**2),
+    true_class: Callable[[float], float] = float,
+    object_: Callable[[float], float] = lambda iou: 1.0,
+) -> dict[str, float]:
+    """The four sums over one picture before the division; the rules are functions of a positive's IoU."""
     raw, cells, strides, positive, boxes, label = (t.tolist() for t in case)
-    total = sum(_bce(row[4], float(yes)) for row, yes in zip(raw, positive))
-    for i in (i for i, yes in enumerate(positive) if yes):
-        s = strides[i][0]
-        mine = [(raw[i][j] + cells[i][j]) * s for j in (0, 1)] + [math.exp(raw[i][j]) * s for j in (2, 3)]
-        overlap = _iou(mine, boxes[i])
-        total += box * (1 - overlap**2)
-        for j, x in enumerate(raw[i][5:]):
-            total += _bce(x, (overlap if soft else 1.0) if j == label[i] else 0.0)
-        if l1:
-            total += sum(abs(r - w) for r, w in zip(raw[i][:4], _wanted(boxes[i], cells[i], s)))
-    return total, float(max(sum(positive), 1))
+    terms = dict.fromkeys(("box", "objectness", "class", "L1"), 0.0)
+    for i, row in enumerate(raw):
+        if not positive[i]:
+            terms["objectness"] += _bce(row[4], 0.0)
+            continue
+        overlap = _overlap(case, i)
+        terms["box"] += box(overlap)
+        terms["objectness"] += _bce(row[4], object_(overlap))
+        for j, x in enumerate(row[5:]):
+            terms["class"] += _bce(x, true_class(overlap) if j == label[i] else 0.0)
+        wanted = _wanted(boxes[i], cells[i], strides[i][0])
+        terms["L1"] += sum(abs(r - w) for r, w in zip(row[:4], wanted))
+    return terms
+
+
+def _faults(case: tuple[Tensor, ...]) -> dict[str, float]:
+    """Totals that come out of typical mistakes, in words."""
+    terms, count, cells = _terms(case), max(int(case[3].sum()), 1), len(case[0])
+    k, value = case[0].shape[1] - 5, sum(terms.values())
+
+    def other(**rules: Callable[[float], float]) -> float:
+        return sum(_terms(case, **rules).values()) / count
+
+    def times(**factors: float) -> float:
+        return sum(factors.get(name, 1.0) * term for name, term in terms.items()) / count
+
+    objects = sum(_bce(x, 1.0) for x in case[0][case[3], 4].tolist())
+    found = {
+        "the weight 5 of the box is missing": times(box=1 / BOX),
+        "the box term is 5 (1 - IoU²); the square is missing": other(box=lambda iou: BOX * (1 - iou)),
+        "1 - IoU stands for the box; the square is missing, and the 5": other(box=lambda iou: 1 - iou),
+        "the box term is 5 (1 - IoU²), not 5 (1 - IoU)²": other(box=lambda iou: BOX * (1 - iou) ** 2),
+        "the 5 is the box term's alone": BOX * times(box=1 / BOX),
+        "the target of the true class is the IoU, not 1": other(true_class=lambda iou: 1.0),
+        "the target of objectness is 1, not the IoU; the IoU is for the class": other(object_=float),
+        "objectness asks every cell, not only the positives": (value - terms["objectness"] + objects) / count,
+        "objectness is a mean over cells; a sum by the positives was asked": times(objectness=count / cells),
+        "objectness is a mean, and is divided again; sum it": times(objectness=1 / cells),
+        "the class term is a mean over the classes; sum over them": times(**{"class": 1 / k}),
+        "the class term is a mean, and is divided again; sum it": times(**{"class": 1 / count / k}),
+        "L1 sums the four numbers; a mean was taken": times(L1=1 / 4),
+        "L1 has the weight 1, not 5": times(L1=BOX),
+        "divided by all cells; divide by the positives": value / cells,
+        "not divided by the number of positives": value,
+    }
+    return found | {f"the term {name} is missing": times(**{name: 0.0}) for name in terms}
 
 
 @exercise("13.5", seeds=3)
@@ -269,45 +351,47 @@ def total(answer: Callable, random: Random) -> None:
         "without positives": tuple(none),
     }
     for where, case in cases.items():
-        value, count = _total(case)
-        cells = len(case[0])
-        faults = {
-            "the weight 5 of the box is missing": _total(case, box=1.0)[0] / count,
-            "the target of the true class is the IoU, not 1": _total(case, soft=False)[0] / count,
-            "L1 is missing": _total(case, l1=False)[0] / count,
-            "divided by all cells; divide by the positives": value / cells,
-            "not divided by the number of positives": value,
-        }
-        given, wanted = answer(*case), torch.tensor(value / count, dtype=torch.float64)
-        same(given, wanted, where, faults, atol=1e-6)
+        terms, count = _terms(case), max(int(case[3].sum()), 1)
+        given = answer(*case)
+        wanted = torch.tensor(sum(terms.values()) / count, dtype=torch.float64)
+        try:
+            same(given, wanted, where, {w: wanted.new_tensor(v) for w, v in _faults(case).items()}, atol=1e-6)
+        except Wrong as wrong:
+            if "came out" not in str(wrong) or not isinstance(given, Tensor):
+                raise
+            by_term = ", ".join(f"{name} {term / count:.4f}" for name, term in terms.items())
+            raise Wrong(f"{wrong}: {by_term}") from None
         if abs(given.item() - wanted.item()) > 1e-6:
             raise Wrong(f"{where}: {given.item():.7f} came out, {wanted.item():.7f} is right")
         _gradient(answer, case, where)
 
 
 def _gradient(answer: Callable, case: tuple[Tensor, ...], where: str) -> None:
-    """The gradient in the box of a positive, by small steps, with the class target held still."""
+    """The gradient in a positive's raw numbers, by small steps, with the class target held still."""
     raw, positive, label = case[0], case[3], case[5]
     if not positive.any():
         return
     leaf = raw.clone().requires_grad_()
-    (slope,) = torch.autograd.grad(answer(leaf, *case[1:]), leaf)
-    held, loose = torch.zeros(4, dtype=torch.float64), torch.zeros(4, dtype=torch.float64)
-    i, step = int(positive.nonzero()[0]), 1e-5
-    for j in range(4):
-        ends, terms = [], []
+    (slope,) = torch.autograd.grad(_flows(answer(leaf, *case[1:]), where), leaf)
+    i, step, count = int(positive.nonzero()[0]), 1e-5, max(int(case[3].sum()), 1)
+    x = raw[i, 5 + int(label[i])].item()
+    loose, of_box, of_target = (torch.zeros_like(raw[i]) for _ in range(3))
+    for j in range(raw.shape[1]):
         for sign in (1, -1):
             moved = raw.clone()
             moved[i, j] += sign * step
             now = (moved, *case[1:])
-            value, count = _total(now)
-            x = moved[i, 5 + int(label[i])].item()
-            ends.append(value / count)
-            terms.append(-_overlap(now, i) * x / count)
-        loose[j] = (ends[0] - ends[1]) / (2 * step)
-        held[j] = loose[j] - (terms[0] - terms[1]) / (2 * step)
-    faults = {"the IoU that is the class target must be cut out of the gradient: detach()": loose}
-    same(slope[i, :4], held, f"{where} the value is right, but in the gradient of a box", faults, atol=1e-4)
+            terms, scale = _terms(now), sign / (2 * step * count)
+            loose[j] += scale * sum(terms.values())
+            of_box[j] += scale * terms["box"]
+            of_target[j] -= scale * _overlap(now, i) * x
+    held = loose - of_target
+    faults = {
+        "the IoU that is the class target must be cut out of the gradient: detach()": loose,
+        "no gradient comes from the box term: only the IoU of the class target is detached": held - of_box,
+    }
+    where = f"{where} the value is right, but in the gradient of a positive"
+    same(slope[i], held, where, faults, atol=1e-4)
 
 
 def _overlap(case: tuple[Tensor, ...], i: int) -> float:
