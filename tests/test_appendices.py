@@ -6,6 +6,7 @@ import re
 import shlex
 import sys
 from collections import Counter
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -182,6 +183,34 @@ def test_public_names_stand_on_the_api_page():
             where = getattr(getattr(package, name), "__module__", None)
             if where and where.startswith("yolox_edu"):
                 assert where.removeprefix("yolox_edu.") in API, name
+
+
+def test_public_constants_stand_on_the_api_page():
+    """Sphinx takes functions and classes from their docstrings, and would leave these out without a word."""
+    named = {(package.__name__, name) for package in (yolox_edu, viz) for name in package.__all__}
+    named |= {
+        ("yolox_edu." + m, n)
+        for m, names in imports()
+        for n in re.findall(r"\b[A-Z_]{2,}\b", names)
+        if m in API
+    }
+    constants = {
+        (m, n) for m, n in named if not hasattr(getattr(import_module(m), n, yolox_edu), "__module__")
+    }
+    text = (BOOK / "api.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\.\. py:data:: (\S+)\.(\w+)$", text, re.M)
+    assert {"PRESETS", "PALETTE", "ARCHIVES"} <= {name for _, name in constants}
+    assert {name for _, name in constants} == {name for _, name in listed}
+    assert all(hasattr(import_module(module), name) for module, name in listed)
+
+
+def test_the_shapes_of_every_layer_stand_on_the_api_page():
+    """They are in the signatures of `forward`, which has no docstring: Sphinx would leave it out."""
+    text = (BOOK / "api.md").read_text(encoding="utf-8")
+    for module in ("blocks", "backbone", "neck", "head"):
+        path = Path(yolox_edu.__file__).parent / f"{module}.py"
+        assert "def forward(" in path.read_text(encoding="utf-8")
+        assert f".. automodule:: yolox_edu.{module}\n   :members:\n   :undoc-members:\n" in text
 
 
 def test_modules_of_the_api_page_exist_and_say_what_they_are():

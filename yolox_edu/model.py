@@ -91,6 +91,7 @@ class YOLOX(nn.Module):
         Images are RGB in [0, 1], sides multiples of 32. A target is a dict of `boxes` (g 4, `xyxy`
         in pixels of the input) and `labels` (g, int64, 0 to k-1); boxes of no area, outside the picture
         or not finite are left out. `Targets`, padded beforehand, spares a GPU many small copies.
+        Raises ValueError for images of another shape (see `raw`), and in training without targets.
         """
         if self.training and targets is None:
             raise ValueError("in training the model needs targets; call model.eval() to detect")

@@ -114,7 +114,10 @@ def read_torch(path: Path) -> dict:
 
 
 def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """The tensors of a .safetensors file, on the CPU, and its metadata (empty if there are none)."""
+    """The tensors of a .safetensors file, on the CPU, and its metadata (empty if there are none).
+
+    Raises WeightsError where it is cut off or damaged.
+    """
     try:
         with safe_open(path, framework="pt") as file:
             return {key: file.get_tensor(key) for key in file.keys()}, file.metadata() or {}  # noqa: SIM118

@@ -57,7 +57,7 @@ class Augment:
     def for_preset(cls, name: str) -> "Augment":
         """The official settings of one of the presets: the small networks get milder pictures and no MixUp.
 
-        "pico" is ours, not official; it is treated like "nano".
+        "pico" is ours, not official; it is treated like "nano". Raises ValueError for a name that is none.
         """
         mild: dict[str, Any] = {"mixup": 0.0, "scale": (0.5, 1.5)}
         settings = {"tiny": mild, "nano": mild | {"mosaic": 0.5}, "pico": mild | {"mosaic": 0.5}}

@@ -93,6 +93,7 @@ def fetch_coco(
     Raises:
         FetchError: no network (Offline), no room, wrong bytes … with what to do.
         UnpackError: the archive is unsafe or damaged.
+        ValueError: there is no such part.
     """
     if part not in ARCHIVES:
         raise ValueError(f"no part {part!r} of COCO; there are {', '.join(ARCHIVES)}")

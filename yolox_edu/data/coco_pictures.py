@@ -49,6 +49,7 @@ def fetch_pictures(
     Raises:
         DatasetError: no such class, or too few pictures that show one.
         FetchError: as `fetch_coco`.
+        ValueError: there is no such split, or there are no workers.
     """
     if split not in ("val2017", "train2017"):
         raise ValueError(f"no split {split!r} of COCO; there are val2017 and train2017")

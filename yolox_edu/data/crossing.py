@@ -61,7 +61,10 @@ class Crossing:
 
     @classmethod
     def split(cls, name: str, count: int, size: int = 320) -> Crossing:
-        """The pictures of "train" or "val": the two never share a picture, whatever their counts."""
+        """The pictures of "train" or "val": the two never share a picture, whatever their counts.
+
+        Raises ValueError for another name, and what `Crossing` refuses.
+        """
         if name not in SPLIT_SEEDS:
             raise ValueError(f"Crossing has the splits {', '.join(SPLIT_SEEDS)}; got {name!r}")
         return cls(count, SPLIT_SEEDS[name], size)
@@ -165,7 +168,7 @@ def write_coco(source: Any, root: str | Path, split: str, suffix: str = ".png", 
 
     source: a `Crossing`, or one with something changed (error clinic).
     root/annotations/instances_{split}.json and root/{split}/000000000001.png; suffix ".jpg" writes JPEG of
-    quality 95. Each file appears whole or not at all.
+    quality 95. Each file appears whole or not at all. Raises ValueError for another suffix.
     """
     if suffix not in (".png", ".jpg"):
         raise ValueError(f'write_coco: suffix must be ".png" or ".jpg", got {suffix!r}')

@@ -38,7 +38,10 @@ class Furniture(Crossing):
 
     @classmethod
     def split(cls, name: str, count: int, size: int = 320) -> Furniture:
-        """The pictures of "train" or "val", which share none, also not with Crossing's."""
+        """The pictures of "train" or "val", which share none, also not with Crossing's.
+
+        Raises ValueError for another name.
+        """
         if name not in SEEDS:
             raise ValueError(f"Furniture has the splits {', '.join(SEEDS)}; got {name!r}")
         return cls(count, SEEDS[name], size)

@@ -77,6 +77,7 @@ def network_map(
 
     A part is one of `PLACES`, or "backbone", "neck", "head". With `detail` each box tells the h × w × c of
     its output and its parameters. `links` makes parts clickable: {part: address}. Chapters 00 to 23.
+    Raises ValueError for a part that is none.
     """
     groups = {g: [part for part, place in PLACES.items() if place[2] == g] for g in COLOURS}
     if unknown := [part for part in lit if part not in {*PLACES, *groups}]:

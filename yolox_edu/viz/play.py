@@ -102,6 +102,7 @@ def play(
 
     name: its id on the page, such as "play-03-phase". start: {control: value} where it begins, otherwise at
     the first of each list. Numbers become a slider over their list, everything else radio buttons.
+    Raises ValueError for a control or a drawing that will not do, or too many of them.
     """
     listed = read_controls(controls, start)
     count = prod(len(c.values) for c in listed)
