@@ -4,6 +4,7 @@ import importlib.util
 import itertools
 import re
 from pathlib import Path
+from time import process_time
 
 import notebooks
 import numpy as np
@@ -59,6 +60,90 @@ def test_the_best_plan_is_found_with_far_cells_and_ties(chapter):
         spent = chapter["spent"]
         best = spent(cost, cheapest_of_all(cost, k))
         assert spent(cost, chapter["best_plan"](cost, k)) == pytest.approx(best)
+
+
+def test_scipy_finds_no_better_plan(chapter):
+    """With each row repeated k times, as the chapter says."""
+    optimize = pytest.importorskip("scipy.optimize", reason="SciPy is not installed; the book needs none")
+    dice = np.random.default_rng(2)
+    for _ in range(30):
+        g, m = int(dice.integers(1, 6)), int(dice.integers(20, 60))
+        cost, k = dice.random((g, m)) * dice.random((1, m)), dice.integers(1, 5, g)  # all want the same
+        loaves = np.repeat(cost, k, axis=0)
+        theirs = loaves[optimize.linear_sum_assignment(loaves)].sum()
+        owner = chapter["best_plan"](cost, k)
+        assert [(owner == i).sum() for i in range(g)] == k.tolist()
+        assert chapter["spent"](cost, owner) == pytest.approx(theirs)
+
+
+# --- the chapter's SimOTA against the official code -------------------------------------------------------
+
+
+@pytest.fixture
+def official(monkeypatch):
+    """(raw, boxes, labels, size) -> the official cells, cost, IoUs, k and owners of one picture."""
+    head = pytest.importorskip("reference_head").Reference(8)
+    matching, topk, seen = head.head.simota_matching, torch.topk, {}
+
+    def record(cost, overlap, *others):
+        seen.update(cost=cost.clone(), overlap=overlap.clone(), k=[])
+        return matching(cost, overlap, *others)
+
+    def counting(values, k, *args, **kwargs):
+        if kwargs.get("largest") is False:
+            seen["k"].append(int(k))
+        return topk(values, k, *args, **kwargs)
+
+    def ask(raw, boxes, labels, size):
+        monkeypatch.setattr(torch, "topk", counting)
+        corners = torch.cat((boxes[:, :2] - boxes[:, 2:] / 2, boxes[:, :2] + boxes[:, 2:] / 2), 1)
+        head(raw[None], [{"boxes": corners, "labels": labels}], size)
+        monkeypatch.setattr(torch, "topk", topk)
+        cell, truth, _ = head.seen[0]
+        return {**seen, "owner": dict(zip(cell.tolist(), truth.tolist()))}
+
+    head.head.simota_matching = record
+    return ask
+
+
+def test_every_matrix_of_the_chapter_is_the_official_one(chapter, official):
+    """On 12 streets, under the trained network and a fresh one: cost, IoU, k and owners."""
+    torch.manual_seed(1)
+    models = chapter["load"]("crossing").eval(), chapter["build"]("pico", 8).eval()
+    pictures = torch.stack([torch.from_numpy(p).permute(2, 0, 1) for p, _ in chapter["streets"][6:18]])
+    fights = 0
+    for model in models:
+        with torch.inference_mode():
+            raws = model.raw(pictures.float() / 255)
+        for raw, (boxes, labels) in zip(raws.clone(), chapter["truths"][6:18], strict=True):
+            cell, overlap, cost, k, claimed, owner = chapter["simota"](raw, boxes, labels, (320, 320))
+            theirs = official(raw, boxes, labels, (320, 320))
+            assert overlap.shape == theirs["overlap"].shape
+            assert torch.allclose(overlap, theirs["overlap"], atol=1e-5)
+            assert torch.allclose(cost, theirs["cost"], rtol=1e-6, atol=1e-3)
+            assert k.tolist() == theirs["k"]
+            assert dict(zip(cell[owner >= 0].tolist(), owner[owner >= 0].tolist())) == theirs["owner"]
+            fights += int((claimed.sum(0) > 1).sum())
+    assert fights >= 4
+
+
+def test_the_batch_is_faster_than_the_loop(chapter):
+    """The chapter measured 5 to 6 times; here only that there is something to it."""
+    raws = torch.randn(24, 2100, 13, generator=torch.Generator().manual_seed(0))
+    size, truths = (320, 320), chapter["truths"]
+    ways = (
+        lambda: [chapter["simota"](raw, *truth, size) for raw, truth in zip(raws, truths)],
+        lambda: chapter["assign"](raws, chapter["batch"], size, *chapter["grid"](size)),
+    )
+    spent = []
+    for way in ways:
+        times = []
+        for _ in range(4):
+            began = process_time()
+            way()
+            times.append(process_time() - began)
+        spent.append(min(times))
+    assert spent[0] > 1.5 * spent[1]
 
 
 def test_the_measurement_is_whole(rows):

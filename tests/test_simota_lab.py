@@ -493,6 +493,65 @@ def test_axe_finds_nothing_serious(page, width, theme):
         assert browsing.sideways(page) == []
 
 
+# --- every control at random, against loops ----------------------------------------------------------------
+
+
+def shuffled(page, dice: Random) -> dict:
+    """All controls of the page set at random; the scene that they ask for, kept here beside the page."""
+    ready = READY[title := dice.choice(list(READY))]
+    page.click(f'#{NAME} [data-scene="{title}"]')
+    count = dice.randint(1, 3)
+    page.check(f"#{NAME} input[data-of=count][value='{count}']")
+    page.check(f"#{NAME} input[data-of=step][value='{dice.randint(1, 4)}']")
+    truths = [{"box": list(box), "label": label} for box, label in [*ready.truths, SPARE][:3]]
+    numbers = [list(line) for line in ready.numbers]
+
+    def new_box() -> list[int]:
+        box = [dice.randint(100, 190), dice.randint(70, 120), dice.randint(8, 200), dice.randint(8, 192)]
+        for name, number in zip("xywh", box):
+            put(page, name, number)
+        return box
+
+    for letter, truth in zip(LETTERS[:count], truths):
+        put(page, "moved", letter)
+        truth |= {"box": new_box(), "label": dice.randrange(3)}
+        put(page, "label", CLASSES[truth["label"]])
+    put(page, "moved", "cell")
+    for cell in dice.sample(range(COLUMNS * ROWS), 6):
+        put(page, "cell", cell)
+        numbers[cell] = new_box() + [dice.randint(1, 99) for _ in range(4)]
+        for i, score in enumerate(numbers[cell][4:]):
+            put(page, f"score{i}", score)
+    rules = {"radius": dice.randint(2, 12) / 4, "top": dice.randint(1, 15), "weight": dice.randint(0, 12) / 2}
+    for name, number in rules.items():
+        put(page, name, number)
+    scores = torch.tensor(numbers)[:, 4:].double() / 100
+    boxes = torch.tensor(numbers)[:, :4].double()
+    return scene_of(COLUMNS, ROWS, truths[:count], boxes, torch.cat([boxes, scores.logit()], 1)) | rules
+
+
+def test_all_controls_at_random_show_what_loops_decide(page):
+    fights = 0
+    for seed in range(10):
+        scene = shuffled(page, Random(seed))
+        right = by_loops(scene)
+        row = "all => all.map((e) => [...e.cells].slice(1).map((c) => c.innerText))"
+        heads, *costs, claimed, learns = page.eval_on_selector_all(f"#{NAME} .lab-matrix tr", row)
+        assert [int(cell) for cell in heads] == right["cells"], seed
+        for shown, cost in zip(costs, right["cost"], strict=True):
+            assert [c == "10⁶" for c in shown] == [c > 5e5 for c in cost]
+            near = [(float(s.replace("−", "-")), c) for s, c in zip(shown, cost) if c < 5e5]
+            assert all(abs(s - c) < 0.051 for s, c in near), seed
+        claims = [right["claims"].get(place, []) for place in range(len(heads))]
+        assert claimed == [" ".join(LETTERS[i] for i in who) or "·" for who in claims], seed
+        assert learns == ["·" if i < 0 else LETTERS[i] for i in right["owners"]], seed
+        k = page.locator(f"#{NAME} .lab-vote b").all_inner_texts()
+        assert [int(n) for n in k] == right["k"], seed
+        assert all(f"Truth {LETTERS[i]}: k = {n}, " in says(page) for i, n in enumerate(right["k"]))
+        fights += any(len(who) > 1 for who in claims)
+    assert fights >= 3
+
+
 # --- hands ------------------------------------------------------------------------------------------------
 
 
@@ -531,6 +590,39 @@ def test_dragging_truths_a_corner_and_a_prediction(page):
     drag(page, (x, y), (x + 40, y + 12))
     assert box(page) == pytest.approx([x + 40, y + 12, w, h], abs=1)
     assert page.input_value(f"#{NAME}-moved") == "cell"
+
+
+def test_a_finger_drags_on_a_phone(page):
+    page.set_viewport_size({"width": 390, "height": 844})
+    fingers = page.context.new_cdp_session(page)
+    for start, way, letter in (((70, 90), (16, 30), "A"), ((186, 42), (20, 24), "B")):
+        put(page, "moved", letter)
+        old = box(page)
+        page.locator(f"#{NAME} .lab-scene").scroll_into_view_if_needed()
+        scrolled = page.evaluate("scrollY")
+        for name, part in (("touchStart", 0), ("touchMove", 0.5), ("touchMove", 1), ("touchEnd", None)):
+            at = [] if part is None else [screen(page, *(a + part * b for a, b in zip(start, way)))]
+            touch = {"type": name, "touchPoints": [{"x": x, "y": y} for x, y in at]}
+            fingers.send("Input.dispatchTouchEvent", touch)
+        there = "([id, x]) => Math.abs(document.getElementById(id).value - x) < 1.5"
+        page.wait_for_function(there, arg=[f"{NAME}-x", old[0] + way[0]])
+        assert box(page) == pytest.approx([old[0] + way[0], old[1] + way[1], *old[2:]], abs=1)
+        assert page.input_value(f"#{NAME}-moved") == letter
+        assert page.evaluate("scrollY") == scrolled  # the page stays where it is
+
+
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (1366, 650)])
+def test_the_picture_stays_in_sight_while_the_last_slider_moves(page, width, height):
+    page.set_viewport_size({"width": width, "height": height})
+    frame, slider = page.locator(f"#{NAME} .lab-scene"), page.locator(f"#{NAME}-weight")
+    page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+    scene, moved = frame.bounding_box(), slider.bounding_box()
+    assert scene["y"] >= 0
+    assert scene["y"] + scene["height"] < moved["y"] < height
+    page.set_viewport_size({"width": 844, "height": 390})  # on its side: no room for both
+    assert (
+        page.evaluate(f"getComputedStyle(document.querySelector('#{NAME} .lab-scene')).position") == "static"
+    )
 
 
 def test_boxes_stay_on_the_picture(page):

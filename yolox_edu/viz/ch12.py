@@ -17,6 +17,7 @@ from yolox_edu.viz.matrix import matrix
 from yolox_edu.viz.svg import CYCLE, PALETTE, Drawing, row
 
 FAR = 1e5  # costs above this are those of a cell outside the truth's region
+LETTERS = "ABCDEFGH"  # the names of ground truths
 
 
 def words(cost: Float[Tensor, "g m"], digits: int = 2) -> list[list[str]]:
@@ -24,9 +25,22 @@ def words(cost: Float[Tensor, "g m"], digits: int = 2) -> list[list[str]]:
     return [["far" if c > FAR else f"{c:.{digits}f}" for c in line] for line in cost.tolist()]
 
 
-def costs(values: Float[Tensor, "g m"], title: str = "", digits: int = 2, cell: int = 0) -> Drawing:
-    """A matrix of costs; the far ones are tinted and read "far". Chapter 12."""
-    return matrix(words(values, digits), title, marks=2 * (values > FAR).int(), cell=cell)
+def costs(
+    values: Float[Tensor, "g m"],
+    title: str = "",
+    digits: int = 2,
+    cell: int = 0,
+    cells: Sequence[object] | None = None,
+) -> Drawing:
+    """A matrix of costs; far ones are tinted and read "far". `cells` name the columns. Chapter 12."""
+    far = 2 * (values > FAR).int()
+    return matrix(words(values, digits), title, marks=far, cell=cell, names=names(values, cells))
+
+
+def names(values: Float[Tensor, "g m"], cells: Sequence[object] | None = None) -> tuple[str, list[str]]:
+    """Those of the rows, A, B, …, and of the columns, 1, 2, … if not given. Chapter 12."""
+    g, m = values.shape
+    return LETTERS[:g], [str(name) for name in cells or range(1, m + 1)]
 
 
 def claims(
@@ -35,15 +49,16 @@ def claims(
     owner: Int[Tensor, " m"],
     title: str = "cost",
     cell: int = 0,
+    cells: Sequence[object] | None = None,
 ) -> Drawing:
     """Rows A, B, … with their claims framed, and beside them the owners of the cells. Chapter 12."""
-    letters = [["–" if o < 0 else "ABCDEFGH"[o] for o in owner.tolist()]]
+    letters = [["–" if o < 0 else LETTERS[o] for o in owner.tolist()]]
     tint = claimed.int() * torch.arange(1, len(claimed) + 1)[:, None]  # g m
     shown = words(values, 2) if title == "cost" else values
-    return row(
-        matrix(shown, f"{title}, claims framed", highlight=claimed, marks=tint, cell=cell),
-        matrix(letters, "owner", marks=owner[None].clamp(min=-1) + 1, cell=cell),
-    )
+    rows, columns = names(values, cells)
+    above = matrix(shown, f"{title}, claims framed", claimed, tint, cell, names=(rows, columns))
+    whose = matrix(letters, "owner", marks=owner[None] + 1, cell=cell, names=(" ", columns))
+    return row(above, whose)
 
 
 def before_after(

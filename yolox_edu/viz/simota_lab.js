@@ -333,6 +333,11 @@ svg.addEventListener("pointerdown", (event) => {
   for (const end of ["pointerup", "pointercancel"]) svg.addEventListener(end, stop, { once: true });
 });
 
+// A finger that holds something does not scroll the page; Chromium heeds `touch-action` on a whole picture only.
+svg.addEventListener("touchstart", (event) => {
+  if (event.target.closest("[data-grip]")) event.preventDefault();
+}, { passive: false });
+
 function tap([x, y], held) {
   const [column, row] = [x, y].map((value) => Math.floor(value / STRIDE));
   if (held && held.dataset.chip) choose(held.dataset.chip);
