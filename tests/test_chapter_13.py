@@ -138,6 +138,38 @@ def test_the_class_says_the_iou_and_objectness_does_not(said):
     assert 0.8 < floor / terms["class"] < 0.95
 
 
+def test_low_classes_are_about_what(said):
+    """As printed: of the positives whose class is below 0.25 most have another class on top."""
+    count, share = map(int, re.search(r"below 0.25: (\d+) of them; .*? (\d+)%", printed()).groups())
+    assert int((said[0] < 0.25).sum()) == pytest.approx(count, abs=2)
+    assert share > 60
+
+
+def test_where_the_sigmoid_becomes_one():
+    """24 log 2 in 32 bits, as the chapter says; 9 is enough in 16."""
+    border = 24 * math.log(2)
+    assert border == pytest.approx(16.6, abs=0.05)
+    x = torch.tensor([border - 0.3, border + 0.3])
+    assert (1 + (-x).exp() == 1).tolist() == [False, True]
+    assert torch.tensor([4.0, 9.0]).half().sigmoid().eq(1).tolist() == [False, True]
+
+
+def test_the_first_loss_with_a_pencil():
+    """Cells times the cost of a no, by the objects, and one yes each: for every printed line of step 0."""
+    lines = re.findall(
+        r"([\d,]+) cells, (\d+) objects, a no costs (\S+)\n.*?objectness +([\d.]+)\| *([\d.]+)", printed()
+    )
+    assert len(lines) == 4
+    for cells, objects, cost, guess, measured_ in lines:
+        by_hand, n = int(cells.replace(",", "")) * -math.log(0.99) / int(objects) + math.log(99), float(cost)
+        assert float(guess) == pytest.approx(by_hand, abs=0.006)
+        # what is off is the cost of a no, and how many positives an object gets: 1, give or take a few
+        better = int(cells.replace(",", "")) * n / int(objects) + math.log(99)
+        assert float(measured_) == pytest.approx(better, rel=0.08)
+    assert f"{8400 * 0.01005 / 26 + 4.595:.2f}" == "7.84" == f"{float(lines[0][3]):.2f}"
+    assert "8{,}400 \\cdot 0.01005 / 26 + 4.595 = 7.84" in source("markdown")
+
+
 def test_two_processes_divide_by_their_mean_count(monkeypatch):
     """What the chapter computes by hand: 30 positives here, 10 there."""
     monkeypatch.setattr(dist, "is_initialized", lambda: True)
