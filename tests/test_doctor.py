@@ -13,6 +13,7 @@ import yolox_edu
 from yolox_edu import doctor, doctor_environment, doctor_run, weights
 from yolox_edu.__main__ import main
 from yolox_edu.checkpoint import save_checkpoint
+from yolox_edu.data.coco import open_coco
 from yolox_edu.data.coco_json import coco_index
 from yolox_edu.data.crossing import Crossing
 from yolox_edu.data.findings import Finding, Findings
@@ -311,6 +312,23 @@ def test_boxes_of_another_picture(drawn):
     said = line(found, "pairs-other")
     assert "in 4 of 4 pictures" in said
     assert f"those of {targets[1]['file']} fit {targets[0]['file']}" in said
+
+
+@pytest.mark.parametrize(("turn", "code"), [(False, "pairs-other"), (True, "pairs-mirrored")])
+def test_pairs_on_real_pictures(turn, code, shared, monkeypatch):
+    """A weak detector, and things that are hard to see."""
+    monkeypatch.setattr(doctor_run, "PICTURES", 8)
+    source = open_coco(shared / "coco-mini", "val2017")
+    some = [source[i] for i in range(9)]
+    if turn:
+        some = [(p[:, ::-1].copy() if i % 2 else p, target) for i, (p, target) in enumerate(some)]
+    else:
+        pictures, targets = zip(*some)
+        some = [*zip(pictures[1:] + pictures[:1], targets)]
+    set_ = Some(some, source.coco.dataset, source.names)
+    set_.category_ids = source.category_ids
+    found = examine(set_, weights=shared / "weights" / "yolox_nano_0.1.1.pth")
+    assert codes(found) == {code}
 
 
 def rolled(step):

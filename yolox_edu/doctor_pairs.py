@@ -31,17 +31,17 @@ def check_pairs(given: Answer, some: list[Sample], say: Findings) -> bool:
         mend = "Pictures were mirrored without their boxes: mirror both, left = width - right."
         say.each("error", "pairs-mirrored", "annotations.bbox", turned, what, mend)
         return False
-    others = [_of_another(given, i, truths) for i in range(len(some))]  # (score, which)
-    strange = [
-        f"those of {some[j].file} fit {some[i].file}: {score:.2f}, not {own[i]:.2f}"
+    others = [_of_another(given, i, some) for i in range(len(some))]  # (score, which)
+    strange = {  # by the other, each once: boxes that fit many pictures are only large
+        j: f"those of {some[j].file} fit {some[i].file}: {score:.2f}, not {own[i]:.2f}"
         for i, (score, j) in enumerate(others)
         if _clearly(score, own[i])
-    ]
-    if len(strange) >= max(FEW, len(some) / 2):
+    }
+    if len(strange) >= FEW and len(strange) > len(some) / 2:
         what = f"another picture's boxes fit better what is seen (mean score), in {len(strange)} of "
         what += f"{len(some)} pictures"
         mend = "Pictures and labels were paired by their places in two lists: pair them by file name."
-        say.each("error", "pairs-other", "annotations.image_id", strange, what, mend)
+        say.each("error", "pairs-other", "annotations.image_id", list(strange.values()), what, mend)
         return False
     return True
 
@@ -62,6 +62,7 @@ def _mirror(boxes: Float[Tensor, "g 4"], sample: Sample) -> Float[Tensor, "g 4"]
     return torch.stack([width - right, top, width - left, bottom], 1)
 
 
-def _of_another(given: Answer, i: int, truths: Sequence[Float[Tensor, "_ 4"]]) -> tuple[float, int]:
+def _of_another(given: Answer, i: int, some: Sequence[Sample]) -> tuple[float, int]:
     """How well the best of the other pictures' boxes fit picture `i`, and which picture's they are."""
-    return max(((_fit(given, i, boxes), j) for j, boxes in enumerate(truths) if j != i), default=(0.0, i))
+    moved = [(j, some[i]._replace(bbox=other.bbox)) for j, other in enumerate(some) if j != i]
+    return max(((_fit(given, i, each.truths(as_asked)), j) for j, each in moved), default=(0.0, i))
