@@ -27,6 +27,11 @@ def first_claimant(cost, claimed):
     return torch.where(claimed.any(0), claimed.int().argmax(0), -1)
 
 
+def dearest_claimant(cost, claimed):
+    owner = cost.masked_fill(~claimed, -torch.inf).argmax(0)
+    return torch.where(claimed.any(0), owner, -1)
+
+
 def always_cheapest(cost, claimed):
     return torch.where(claimed.any(0), cost.argmin(0), -1)
 
@@ -59,6 +64,13 @@ WRONG = {
         (lambda *a: cost(*a, mean=True), "averaged"),
         (lambda *a: cost(*a, yes_only=True), "only the true class"),
         (lambda *a: cost(*a, p=lambda raw: raw[:, 5:].sigmoid()), "sigmoid first"),
+        (lambda *a: cost(*a, outside=1e5), "first release"),
+        (
+            lambda *a: cost(*a, p=lambda r: (r[:, 5:].sigmoid() * r[:, 4:5].sigmoid()).sqrt().sigmoid()),
+            "too many",
+        ),
+        (lambda *a: cost(*a) + 2 * cost(*a, weight=0, outside=0), "weighed by 3, too"),
+        (lambda r, b, o, n: cost(r, b, o, n, weight=0) + 3 * (1 - o), "1 − IoU stands"),
         (no_epsilon, "infinite"),
         (lambda *a: cost(*a).T, "the shape is"),
     ],
@@ -68,6 +80,9 @@ WRONG = {
         (lambda o: top(o, least=0), "one is the minimum"),
         (lambda o: top(o, n=99), "all IoUs vote"),
         (lambda o: o[:, :10].sum(1).floor().clamp(min=1), "the first ten"),
+        (lambda o: o.sort(dim=1, descending=True).values[:, :10].sum(1).clamp(min=1), "not rounded"),
+        (lambda o: top(o, n=99).clamp(max=10), "all IoUs vote"),
+        (lambda o: o.sort(dim=1).values[:, -10:].mean(1).int().clamp(min=1), "averaged"),
         (lambda o: o.topk(10, dim=1).values.sum(1).int().clamp(min=1), "topk"),
     ],
     "12.3": [
@@ -76,6 +91,8 @@ WRONG = {
         (always_cheapest, "even if another truth is cheaper"),
         (nobody_is_zero, "should be -1"),
         (lambda cost, claimed: cost.argmin(0), "given away"),
+        (dearest_claimant, "the dearest"),
+        (lambda c, claimed: claimants_only(c, claimed).masked_fill(claimed.sum(0) > 1, -1), "to nobody"),
     ],
     "12.4": [
         (lambda suspect: "zero", "was charged with 'zero'"),

@@ -33,9 +33,14 @@ def cost(answer: Callable, random: Random) -> None:
             "objectness": False,
             "root": False,
         },
+        "far cells cost 100,000, as in YOLOX's first release; a million is asked": {"outside": 1e5},
+        "√(class · objectness) is a probability already: one sigmoid too many": {"twice": True},
     }
     wanted = _cost(raw, labels, overlap, near)
     wrong = {words: _cost(raw, labels, overlap, near, **how) for words, how in faults.items()}
+    of_class = _cost(raw, labels, overlap, near, weight=0.0, outside=0.0)
+    wrong["the class part is weighed by 3, too; only the IoU part should be"] = wanted + 2 * of_class
+    wrong["1 − IoU stands where −ln IoU should"] = of_class + 3 * (1 - overlap) + 1e6 * ~near
     same(answer(raw, labels, overlap, near), wanted, f"for {g} truths, {m} candidates, {k} classes", wrong)
 
 
@@ -51,6 +56,7 @@ def _cost(
     others: float = 1.0,
     mean: bool = False,
     inverted: bool = False,
+    twice: bool = False,
 ) -> Float[Tensor, "g m"]:
     """Pair by pair and class by class, in Python's own floats; the options are faults."""
     out = torch.empty_like(overlap)
@@ -60,6 +66,7 @@ def _cost(
             for c, logit in enumerate(classes):
                 p = 1 / (1 + math.exp(-logit)) * (1 / (1 + math.exp(-sure)) if objectness else 1)
                 p = math.sqrt(p) if root else p
+                p = 1 / (1 + math.exp(-p)) if twice else p
                 total += -math.log(p) if c == label else -others * math.log(1 - p)
             total = total / len(classes) if mean else total
             total -= weight * math.log(overlap[i, j].item() + 1e-8)
@@ -79,7 +86,13 @@ def dynamic_k(answer: Callable, random: Random) -> None:
         "a truth whose sum is below 1 gets no cell; one is the minimum": _k(overlap, math.floor, least=0),
         "all IoUs vote; only the ten largest of each truth should": _k(overlap, math.floor, top=m),
         "the first ten candidates vote; the ten largest should": _k(overlap, math.floor, ordered=False),
-        "each IoU was rounded before the sum": torch.ones(g, dtype=torch.long),
+        "the sum is not rounded; down was asked": _k(overlap, float),
+        "all IoUs vote and k is cut at ten; only the ten largest IoUs should vote": _k(
+            overlap, math.floor, top=m
+        ).clamp(max=10),
+        "every k is 1: were the IoUs averaged, or rounded one by one? Add up first, round then": torch.ones(
+            g, dtype=torch.long
+        ),
     }
     given = answer(overlap)
     where = f"for {g} truths and {m} candidates"
@@ -113,6 +126,12 @@ def conflict(answer: Callable, random: Random) -> None:
         ),
         "cells that nobody claims went to truth 0; they should be -1": _owner(costs, claimed).clamp(min=0),
         "cells that nobody claims were given away; they should be -1": costs.argmin(0),
+        "of several claimants the dearest got the cell; the cheapest of all should": _owner(
+            -costs, claimed, among_all=False
+        ),
+        "what several claim went to nobody; the cheapest of all truths gets it": _owner(
+            costs, claimed
+        ).masked_fill(claimed.sum(0) > 1, -1),
     }
     given = answer(costs, claimed)
     same(given, _owner(costs, claimed), f"for {g} truths and {m} cells", faults, any_dtype=True)
