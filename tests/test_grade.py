@@ -156,6 +156,26 @@ def test_a_place_without_notebooks_is_named_before_anything_is_run(tmp_path, cap
         assert printed.out == ""
 
 
+def test_who_stops_it_keeps_the_marks_so_far(tmp_path, capsys, monkeypatch):
+    """nbclient takes Ctrl-C for itself, and then fails in its own clearing up."""
+
+    class Stopped:
+        def __init__(self, *_, **__): ...
+
+        def execute(self):
+            raise AssertionError
+
+    monkeypatch.setattr(grade, "NotebookClient", Stopped)
+    write(tmp_path / "in" / "a.ipynb", "")
+    write(tmp_path / "in" / "b.ipynb", nbformat.writes(chapter_06(stub(RIGHT, "exercise"))))
+    marks = tmp_path / "marks.csv"
+    assert grade.main([str(tmp_path / "in"), "--csv", str(marks)]) == 130
+    assert "stopped" in capsys.readouterr().err
+    assert [row[3] for row in csv.reader(marks.read_text(encoding="utf-8").splitlines())][1:] == [
+        "not marked"
+    ]
+
+
 # --- the page ---------------------------------------------------------------------------------------------
 
 

@@ -89,7 +89,10 @@ def grade(path: Path, timeout: int = 600) -> list[Mark]:
         interrupt_on_timeout=True,  # so is the one after an endless loop
         extra_arguments=["--log-level=ERROR"],  # without a warning of the kernel's for each notebook
     )
-    client.execute()
+    try:
+        client.execute()
+    except AssertionError as error:  # nbclient has taken Ctrl-C for itself, and let its kernel go
+        raise KeyboardInterrupt from error
     prose = "\n".join(cell.source for cell in book.cells if cell.cell_type == "markdown")
     stars = {number: len(drawn) for number, drawn in CARD.findall(prose)}
     marks = []
@@ -131,6 +134,12 @@ def main(argv: list[str] | None = None) -> int:
     except OSError as error:
         print(f"grade: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print(
+            "grade: stopped" + (f"; {options.csv} has the marks so far" if options.csv else ""),
+            file=sys.stderr,
+        )
+        return 130
 
 
 def mark(paths: list[Path], file: TextIO) -> int:
