@@ -91,7 +91,7 @@ def page(tmp_path_factory):
     file.write_text(head + body, encoding="utf-8")
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
-        page, wrong = browser.new_page(viewport={"width": 900, "height": 1200}), []
+        page, wrong = browser.new_page(viewport={"width": 900, "height": 1200}, has_touch=True), []
         page.on("console", lambda message: wrong.append(message.text))
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.goto(file.as_uri())
@@ -180,6 +180,21 @@ def test_dragging_a_box_a_corner_and_the_box_inside(page):
     assert shown(page)[0] == ([6, 3, 4, 3], [2, 1, 10, 7])
     drag(page, (3, 2), (30, 2))  # no further than the paper
     assert shown(page)[0] == ([6, 3, 4, 3], [4, 1, 10, 7])
+
+
+def test_a_finger_drags_a_box(page):
+    put(page, (1, 1, 6, 5), (4, 3, 7, 5))
+    paper = page.locator("figure svg").bounding_box()
+    side, fingers = paper["width"] / WIDE, page.context.new_cdp_session(page)
+    for name, way in (("touchStart", 0), ("touchMove", 0.5), ("touchMove", 1), ("touchEnd", None)):
+        at = (
+            []
+            if way is None
+            else [{"x": paper["x"] + side * (9 + way), "y": paper["y"] + side * (5 - 2 * way)}]
+        )
+        fingers.send("Input.dispatchTouchEvent", {"type": name, "touchPoints": at})
+    page.wait_for_timeout(100)
+    assert shown(page)[0] == ([1, 1, 6, 5], [5, 1, 7, 5])
 
 
 def test_half_typed_numbers_do_no_harm(page):

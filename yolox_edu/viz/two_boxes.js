@@ -133,6 +133,11 @@ svg.addEventListener("pointerdown", (event) => {
   for (const end of ["pointerup", "pointercancel"]) svg.addEventListener(end, stop, { once: true });
 });
 
+// A finger on a box does not scroll the page; Chromium heeds `touch-action` on a whole picture only.
+svg.addEventListener("touchstart", (event) => {
+  if (event.target.closest("g[data-box], g[data-corner]")) event.preventDefault();
+}, { passive: false });
+
 function squares(event) {
   const point = new DOMPoint(event.clientX, event.clientY).matrixTransform(svg.getScreenCTM().inverse());
   return [point.x / SIDE, point.y / SIDE];
