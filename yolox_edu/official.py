@@ -161,7 +161,8 @@ def _plain(tensor: Tensor) -> Tensor:
 
 def _first(keys: Iterable[str]) -> str:
     keys = [str(key) for key in keys]
-    return f"{len(keys)} ({', '.join(keys[:3])}{', ...' if len(keys) > 3 else ''})"
+    some = f" ({', '.join(keys[:3])}{', ...' if len(keys) > 3 else ''})" if keys else ""
+    return f"{len(keys) or 'nothing'}{some}"
 
 
 def _describe(model: YOLOX, category_ids: Sequence[int] | None, size: Sequence[int] | None = None) -> YOLOX:

@@ -24,7 +24,8 @@ def check_boxes(table: Table, size: tuple[int, int], say: Findings) -> None:
     boxes, field = table.boxes, "annotations.bbox"
     finite = np.isfinite(boxes).all(1)
     what = "the numbers are NaN, infinite or absurd"
-    say.each("error", "box-not-finite", field, table.places(~finite), what, "Label these objects again.")
+    mend = "Find the division by 0 that wrote them, or label again."
+    say.each("error", "box-not-finite", field, table.places(~finite), what, mend)
     boxes = np.where(finite[:, None], boxes, 1.0)
     negative = finite & (boxes[:, 2:] < 0).any(1)
     mend = "Exchange the corners: x, y is the upper left one, width and height are positive."
