@@ -9,6 +9,7 @@ import re
 import notebooks
 import numpy as np
 import pytest
+import rates
 import torch
 from PIL import Image
 from same_minutes import TRIES
@@ -22,6 +23,7 @@ from yolox_edu.draw import colour
 from yolox_edu.recipe import recipe_for
 from yolox_edu.train import prepare
 from yolox_edu.tries import attempt
+from yolox_edu.tries import rates as said
 from yolox_edu.viz.film import frame, glow, squares
 
 CHAPTER = notebooks.BOOK / "16_train_it_here_now.ipynb"
@@ -270,3 +272,48 @@ def test_a_small_try_runs_again(one_thread):
     assert megapixels == pytest.approx(8 * 64 * 64 * 2 / 1e6)
     assert 0 <= ap < 0.1
     assert attempt(streets=8, size=64, epochs=2, batch=4)[0] == ap
+
+
+# --- the rate, divided and multiplied ---------------------------------------------------------------------
+
+
+def kept_rates(part, key):
+    """(times, side, seed) -> a number of `benchmarks/rates.py`."""
+    rows = measured.recall("rates")["rows"]
+    return {(r["times"], r["side"], r["seed"]): r[key] for r in rows if r["part"] == part}
+
+
+def test_every_rate_was_measured_once():
+    rows = measured.recall("rates")["rows"]
+    there = [(r["part"], r["side"], r["times"], r["seed"]) for r in rows]
+    assert sorted(there) == sorted(rates.WORK)
+
+
+def test_a_short_run_of_the_rates_comes_out_again(one_thread):
+    rows = measured.recall("rates")["rows"]
+    (row,) = [r for r in rows if (r["part"], r["side"], r["times"], r["seed"]) == ("30 steps", 96, 1, 2)]
+    loss = rates.losses(30, 96, 1, 2)
+    assert loss[:4] == pytest.approx(row["first_losses"], rel=0.01)
+    assert np.mean(loss[-5:]) == pytest.approx(row["end"], rel=0.05)
+    assert np.mean(loss[:5]) - np.mean(loss[-5:]) > 0.2
+
+
+def test_the_first_minute_says_little_of_a_rate(cells):
+    """Of ours a tenth and a half in short runs; a hundred times, which flatters; and what whole runs say."""
+    fell = kept_rates("30 steps", "fall")
+    ratio = {run: fall / fell[1, *run[1:]] for run, fall in fell.items()}
+    half, tenth = ([v for run, v in ratio.items() if run[0] == times] for times in (0.5, 0.1))
+    assert len(half) == len(tenth) == 6
+    assert max(tenth) < 0.5, "less than half as far, each time"
+    assert min(half) == pytest.approx(1 / 5, abs=0.03)
+    assert max(half) == pytest.approx(4 / 5, abs=0.03)
+    ends = kept_rates("60 steps", "end")
+    assert all(ends[100, 96, seed] < ends[1, 96, seed] for seed in (0, 1, 2))
+    ap = {times: ap for (times, *_), ap in kept_rates("whole run", "AP").items()}
+    assert {t: round(v, 2) for t, v in ap.items()} == {0.5: 0.25, 1: 0.30, 2: 0.32, 10: 0.29, 100: 0.07}
+    assert ap[100] < ap[1] / 4
+    shown = "".join(o.text for c in cells for o in c.outputs if o.output_type == "stream")
+    assert said("60 steps") in shown
+    assert said("30 steps") in shown
+    assert said("60 steps").endswith("8.5 8.0 8.8, AP of a whole run 0.07")
+    assert "0.65 0.63 0.21 0.46 0.82 0.59" in said("30 steps")

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from yolox_edu import measured
 from yolox_edu.data.crossing import Crossing
 from yolox_edu.data.training import RamCache, TrainSet
 from yolox_edu.evaluate import evaluate
@@ -44,3 +45,26 @@ def attempt(
         trainer.run()
     ap = evaluate(trainer.ema.model, Crossing.split("val", 64, size), progress=False).AP
     return ap, streets * epochs * size**2 / 1e6
+
+
+def rates(part: str) -> str:
+    """What `benchmarks/rates.py` measured of other rates in short runs of this part, and in whole runs.
+
+    Of "60 steps" it says where the loss ends, a number a seed; of "30 steps" how far it falls with half our
+    rate, as a share of how far it falls with ours.
+    """
+    kept = measured.recall("rates")
+    rows = [row for row in kept["rows"] if row["part"] == part]
+    whole = {row["times"]: row["AP"] for row in kept["rows"] if row["part"] == "whole run"}
+    lines = [f"{kept['command']} · seeds {kept['seeds']} · {kept['date']}"]
+    if part == "30 steps":
+        fell = {(row["times"], row["side"], row["seed"]): row["fall"] for row in rows}
+        shares = [fall / fell[1, *run] for (times, *run), fall in fell.items() if times == 0.5]
+        lines.append("half our rate: it falls " + " ".join(f"{share:.2f}" for share in shares) + " as far")
+        lines += [f"{times:3g} times our rate: AP of a whole run {ap:.2f}" for times, ap in whole.items()]
+    for times in dict.fromkeys(row["times"] for row in rows if part == "60 steps"):
+        ends = " ".join(f"{row['end']:.1f}" for row in rows if row["times"] == times)
+        lines.append(
+            f"{times:3g} times our rate: loss after 60 steps {ends}, AP of a whole run {whole[times]:.2f}"
+        )
+    return "\n".join(lines)
