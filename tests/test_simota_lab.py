@@ -611,7 +611,7 @@ def test_a_finger_drags_on_a_phone(page):
         assert page.evaluate("scrollY") == scrolled  # the page stays where it is
 
 
-@pytest.mark.parametrize(("width", "height"), [(390, 844), (1366, 650)])
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (1366, 650), (1920, 1000)])
 def test_the_picture_stays_in_sight_while_the_last_slider_moves(page, width, height):
     page.set_viewport_size({"width": width, "height": height})
     frame, slider = page.locator(f"#{NAME} .lab-scene"), page.locator(f"#{NAME}-weight")
