@@ -6,6 +6,8 @@ import importlib.util
 import json
 import math
 import re
+import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -21,7 +23,7 @@ from yolox_edu import measured
 from yolox_edu.boxes import cxcywh_to_xyxy, grid
 from yolox_edu.exercises import ch13 as ch13_exercises
 from yolox_edu.losses import losses, positives
-from yolox_edu.simota import assign, rows
+from yolox_edu.simota import assign, pad_targets, rows
 from yolox_edu.viz import ch13, sliding_box
 from yolox_edu.weights import load
 
@@ -176,6 +178,47 @@ def test_two_processes_divide_by_their_mean_count(monkeypatch):
     monkeypatch.setattr(dist, "get_world_size", lambda: 2)
     monkeypatch.setattr(dist, "all_reduce", lambda count: count.add_(10))
     assert positives(torch.ones(2, 15, dtype=torch.bool)).item() == 20
+
+
+HALF = """
+import sys, torch, torch.distributed as dist
+from yolox_edu.losses import losses
+from yolox_edu.simota import Targets
+meeting, given, rank = sys.argv[1:]
+torch.set_num_threads(1)
+dist.init_process_group("gloo", init_method=f"file://{meeting}", rank=int(rank), world_size=2)
+raw, *fields = torch.load(given)
+mine = slice(0, 1) if rank == "0" else slice(1, 4)
+shift = torch.zeros(raw.shape[-1], requires_grad=True)  # the weights that both processes share
+sum(losses(raw[mine] + shift, Targets(*(f[mine] for f in fields)), (64, 64), True).values()).backward()
+dist.all_reduce(shift.grad)
+torch.save(shift.grad / 2, f"{given}.{rank}")
+"""
+
+
+@pytest.mark.skipif(not dist.is_gloo_available(), reason="torch without gloo")
+def test_two_real_processes_give_the_gradient_of_the_whole_batch(tmp_path):
+    """One picture here, three there, very different numbers of positives; gradients averaged, as DDP does."""
+    rng = torch.Generator().manual_seed(1)
+    truths = []
+    for count in (1, 6, 5, 7):
+        middle, side = torch.rand(count, 2, generator=rng) * 64, torch.rand(count, 2, generator=rng) * 30 + 6
+        boxes = torch.cat((middle - side / 2, middle + side / 2), 1)
+        truths.append({"boxes": boxes, "labels": torch.randint(0, 3, (count,), generator=rng)})
+    raw, targets = torch.randn(4, 84, 8, generator=rng), pad_targets(truths, (64, 64))
+    shift = torch.zeros(8, requires_grad=True)
+    sum(losses(raw + shift, targets, (64, 64), use_l1=True).values()).backward()
+    torch.save([raw, *targets], tmp_path / "given")
+    command = [sys.executable, "-c", HALF, str(tmp_path / "meeting"), str(tmp_path / "given")]
+    pair = [subprocess.Popen([*command, rank]) for rank in "01"]
+    try:
+        assert [half.wait(timeout=120) for half in pair] == [0, 0]
+    finally:
+        for half in pair:
+            half.kill()
+    for rank in "01":
+        both = torch.load(tmp_path / f"given.{rank}")
+        torch.testing.assert_close(both, shift.grad, rtol=1e-4, atol=1e-5)
 
 
 def test_the_drawings_of_the_chapter_take_what_they_say():
