@@ -4,7 +4,6 @@ import importlib.util
 import itertools
 import re
 from pathlib import Path
-from time import process_time
 
 import notebooks
 import numpy as np
@@ -125,25 +124,6 @@ def test_every_matrix_of_the_chapter_is_the_official_one(chapter, official):
             assert dict(zip(cell[owner >= 0].tolist(), owner[owner >= 0].tolist())) == theirs["owner"]
             fights += int((claimed.sum(0) > 1).sum())
     assert fights >= 4
-
-
-def test_the_batch_is_faster_than_the_loop(chapter):
-    """The chapter measured 5 to 6 times; here only that there is something to it."""
-    raws = torch.randn(24, 2100, 13, generator=torch.Generator().manual_seed(0))
-    size, truths = (320, 320), chapter["truths"]
-    ways = (
-        lambda: [chapter["simota"](raw, *truth, size) for raw, truth in zip(raws, truths)],
-        lambda: chapter["assign"](raws, chapter["batch"], size, *chapter["grid"](size)),
-    )
-    spent = []
-    for way in ways:
-        times = []
-        for _ in range(4):
-            began = process_time()
-            way()
-            times.append(process_time() - began)
-        spent.append(min(times))
-    assert spent[0] > 1.5 * spent[1]
 
 
 def test_the_measurement_is_whole(rows):
