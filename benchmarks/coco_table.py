@@ -12,7 +12,6 @@ Rows that are there already are not measured again.
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +20,7 @@ from typing import Any
 import torch
 
 from yolox_edu.evaluate import evaluate
-from yolox_edu.measured import FOLDER, keep
+from yolox_edu.measured import keep, kept
 from yolox_edu.model import PRESETS, build
 
 OFFICIAL = ("nano", "tiny", "s", "m", "l", "x")
@@ -85,8 +84,7 @@ def main() -> None:
     if args.quick:
         print(f"{latency('nano', 1, 64):.4f} s, {training('nano', 1, 64):.1f} pictures/s")
         return
-    path = FOLDER / f"{NAME}.json"
-    rows = json.loads(path.read_text())["rows"] if path.exists() else []
+    rows = kept(NAME)
     there = {row["preset"] for row in rows}
     for preset in OFFICIAL:
         if preset in there:

@@ -176,8 +176,7 @@ def main() -> None:
     unseen = RamCache(Furniture.split("val", 12 if arguments.quick else UNSEEN, SIDE))
     if arguments.quick:
         return print(json.dumps(measure("crossing", 10, 0, 10, unseen)))
-    there = (arguments.to / "own_data.json").is_file()
-    rows = measured.recall("own_data", arguments.to)["rows"] if there else []
+    rows = measured.kept("own_data", arguments.to)
     done = {(row["start"], row["pictures"], row["steps"], row["seed"]) for row in rows}
     work = [(*run, seed) for seed in SEEDS for run in RUNS]
     for start, pictures, steps, seed in (each for each in work if each not in done):

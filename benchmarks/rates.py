@@ -8,7 +8,6 @@ with one seed (it takes minutes). Rows that are there already are not measured a
 """
 
 import argparse
-import json
 import os
 import tempfile
 from pathlib import Path
@@ -36,10 +35,10 @@ def losses(steps: int, side: int, times: float, seed: int) -> list[float]:
     """The loss of each step of a short run with so many times the rate."""
     plan, mild = recipe_for("pico", 8 * steps, size=side, epochs=1, final=0.0, lr=times * RATE, seed=seed)
     torch.manual_seed(seed)
-    streets, folder = Crossing.split("train", 8 * steps, side), Path(tempfile.mkdtemp())
-    train_set = TrainSet(streets, (side, side), mild, seed)
-    Trainer(build("pico", 8), train_set, plan, folder, progress=False).run()
-    return [row["loss"] for row in read_log(folder / "log.csv")]
+    train_set = TrainSet(Crossing.split("train", 8 * steps, side), (side, side), mild, seed)
+    with tempfile.TemporaryDirectory() as folder:
+        Trainer(build("pico", 8), train_set, plan, Path(folder), progress=False).run()
+        return [row["loss"] for row in read_log(Path(folder) / "log.csv")]
 
 
 def measure(part: str, side: int, times: float, seed: int) -> dict:
@@ -60,8 +59,7 @@ def main() -> None:
     parser.add_argument("--to", type=Path, default=measured.FOLDER, help="folder of the result")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    path = arguments.to / "rates.json"
-    rows = json.loads(path.read_text())["rows"] if path.is_file() else []
+    rows = measured.kept("rates", arguments.to)
     done = {(row["part"], row["side"], row["times"], row["seed"]) for row in rows}
     for part, side, times, seed in (work for work in WORK if work not in done):
         rows.append(measure(part, side, times, seed))

@@ -31,8 +31,7 @@ def main() -> None:
     parser.add_argument("--to", type=Path, default=measured.FOLDER, help="folder of the result")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    there = (arguments.to / "same_minutes.json").is_file()
-    rows = measured.recall("same_minutes", arguments.to)["rows"] if there else []
+    rows = measured.kept("same_minutes", arguments.to)
     done = {(row["try"], row["seed"]) for row in rows}
     for seed, name in ((seed, name) for seed in SEEDS for name in TRIES if (name, seed) not in done):
         began, (expected, changes) = time.perf_counter(), TRIES[name]

@@ -35,7 +35,7 @@ from yolox_edu.data.training import RamCache, TrainSet, collate
 from yolox_edu.evaluate import evaluate
 from yolox_edu.logs import read_log
 from yolox_edu.losses import losses
-from yolox_edu.measured import FOLDER, keep
+from yolox_edu.measured import keep, kept
 from yolox_edu.optim import EMA
 from yolox_edu.recipe import Recipe
 from yolox_edu.train import NotFinite, Trainer, prepare
@@ -242,7 +242,7 @@ def main() -> None:
     ]
     data = streets()
     for part, name, seed in work:
-        rows = known()
+        rows = kept("tricks")
         if any((r["part"], r["name"], r["seed"]) == (part, name, seed) for r in rows):
             continue
         if part == "speed":
@@ -250,15 +250,9 @@ def main() -> None:
         else:
             row = measure(data, part, name, seed, plans[part][name])
         print({k: v for k, v in row.items() if not isinstance(v, list)}, flush=True)
-        keep("tricks", [*known(), row], args.seeds)
-    rows = sorted(known(), key=lambda row: (row["part"], row["name"], row["seed"]))
+        keep("tricks", [*kept("tricks"), row], args.seeds)
+    rows = sorted(kept("tricks"), key=lambda row: (row["part"], row["name"], row["seed"]))
     keep("tricks", rows, args.seeds)
-
-
-def known() -> list[dict[str, Any]]:
-    """The rows that are there."""
-    path = FOLDER / "tricks.json"
-    return json.loads(path.read_text())["rows"] if path.exists() else []
 
 
 if __name__ == "__main__":

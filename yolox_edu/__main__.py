@@ -22,7 +22,6 @@ COMMANDS = {  # name: (module, what it does)
     "doctor": ("yolox_edu.cli_doctor", "name what is wrong with a set, with weights, or with this machine"),
     "export": ("yolox_edu.cli_export", "write weights in another format"),
 }
-EXTRAS = "`pip install 'yolox-edu[train] @ git+https://github.com/yolox-layer-by-layer/yolox-layer-by-layer'`"
 EPILOG = """\
 examples:
   python -m yolox_edu detect                       draws four street scenes and detects in them
@@ -101,7 +100,9 @@ def _run(argv: list[str]) -> int:
 def _in_words(error: Exception) -> str:
     """One line for a person: what, and with which file."""
     if isinstance(error, ImportError):
-        return f"{error}; {EXTRAS} brings everything that training and evaluating need"
+        from yolox_edu.doctor_environment import INSTALL_EXTRAS
+
+        return f"{error}; `{INSTALL_EXTRAS}` brings everything that training and evaluating need"
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}"
     return " ".join(str(error).split()) or type(error).__name__

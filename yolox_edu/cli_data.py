@@ -7,10 +7,9 @@ import json
 import sys
 from pathlib import Path
 
-from yolox_edu.cli_options import open_source, positive, size, write_text
+from yolox_edu.cli_options import open_source, positive, size, tell
 from yolox_edu.data.check import check
 from yolox_edu.data.crossing import SPLIT_SEEDS, Crossing, contact_sheet, write_coco
-from yolox_edu.data.findings import has_errors, report, terminal, to_json
 
 EPILOG = """\
 examples:
@@ -185,10 +184,7 @@ def _check(arguments: argparse.Namespace) -> int:
     if sys.stderr.isatty() and arguments.data != "crossing":
         print("looking at every picture, 1 to 5 ms each ...", file=sys.stderr)
     findings = check(arguments.data, arguments.split, arguments.size)
-    print(report(findings, terminal()))
-    if arguments.json:
-        write_text(arguments.json, to_json(findings))
-    return 1 if has_errors(findings) else 0
+    return tell(findings, arguments.json)
 
 
 def _convert(arguments: argparse.Namespace) -> int:

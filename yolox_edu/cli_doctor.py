@@ -38,8 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace) -> int:
     """Examine and print; 1 if there is an error."""
-    from yolox_edu.cli_options import write_text
-    from yolox_edu.data.findings import has_errors, report, terminal, to_json
+    from yolox_edu.cli_options import tell
     from yolox_edu.doctor import examine
 
     if arguments.split and not arguments.data:
@@ -47,7 +46,4 @@ def main(arguments: argparse.Namespace) -> int:
     if arguments.legacy and not arguments.weights:
         raise ValueError("--legacy: say which file is of the first release, with --weights FILE")
     findings = examine(arguments.data, arguments.split, arguments.weights, arguments.legacy)
-    print(report(findings, terminal()))
-    if arguments.json:
-        write_text(arguments.json, to_json(findings))
-    return 1 if has_errors(findings) else 0
+    return tell(findings, arguments.json)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import shutil
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from yolox_edu import weights
+from yolox_edu.data.findings import Finding, has_errors, report, to_json
 from yolox_edu.model import YOLOX
 
 
@@ -72,6 +76,14 @@ def write_text(path: Path, text: str) -> None:
     """Write a text file and the folders above it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text + "\n", encoding="utf-8")
+
+
+def tell(findings: Sequence[Finding], file: Path | None) -> int:
+    """Print what the checker or the doctor found, and write it as JSON; 1 if there is an error."""
+    print(report(findings, shutil.get_terminal_size().columns if sys.stdout.isatty() else None))
+    if file:
+        write_text(file, to_json(findings))
+    return 1 if has_errors(findings) else 0
 
 
 def load_model(arguments: argparse.Namespace) -> YOLOX:

@@ -46,8 +46,7 @@ def check_classes(
     given: Answer, some: list[Sample], place: list[int], names: tuple[str, ...], say: Findings
 ) -> None:
     """Report where most classes are wrong, and a pattern in them."""
-    scores, said = best(given, [sample.truths(as_asked) for sample in some])
-    wanted = torch.tensor(place)[torch.cat([sample.labels for sample in some])]
+    scores, said, wanted = _answers(given, some, place)
     judged = (scores >= UNSURE) & (wanted >= 0)
     said, wanted = said[judged], wanted[judged]
     right = float((said == wanted).float().mean()) if len(said) else math.nan
@@ -118,10 +117,17 @@ def check_losses(given: Answer, some: list[Sample], place: list[int], say: Findi
         )
 
 
+def _answers(
+    given: Answer, some: list[Sample], place: list[int]
+) -> tuple[Float[Tensor, " g"], Int[Tensor, " g"], Int[Tensor, " g"]]:
+    """Of each ground truth: the score with which it is found, the class that is said, and the right one."""
+    scores, said = best(given, [sample.truths(as_asked) for sample in some])
+    return scores, said, torch.tensor(place)[torch.cat([sample.labels for sample in some])]
+
+
 def check_found(given: Answer, some: list[Sample], place: list[int], say: Findings) -> None:
     """How many ground truths are found, how many of these with their class, and how sure the network is."""
-    scores, said = best(given, [sample.truths(as_asked) for sample in some])
-    wanted = torch.tensor(place)[torch.cat([sample.labels for sample in some])]
+    scores, said, wanted = _answers(given, some, place)
     found = int((scores >= FOUND).sum())
     known = (scores >= FOUND) & (wanted >= 0)
     what = f"{found} of {len(scores)} ground truths found in {len(some)} pictures (IoU 0.5, score {FOUND}); "

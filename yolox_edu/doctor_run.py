@@ -68,8 +68,8 @@ def samples(source: Any, size: tuple[int, int]) -> list[Sample]:
             bbox = torch.tensor([a["bbox"] for a in records], dtype=torch.float32)
             labels = torch.tensor([label[a["category_id"]] for a in records])
             canvas, scale = letterbox(picture, size)
-            size_, file = (picture.shape[1], picture.shape[0]), target["file"]
-            found.append(Sample(canvas, scale, *size_, bbox, labels, file))
+            height, width = picture.shape[:2]
+            found.append(Sample(canvas, scale, width, height, bbox, labels, target["file"]))
         if len(found) == PICTURES:
             break
     return found

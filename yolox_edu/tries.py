@@ -62,9 +62,9 @@ def rates(part: str) -> str:
         shares = [fall / fell[1, *run] for (times, *run), fall in fell.items() if times == 0.5]
         lines.append("half our rate: it falls " + " ".join(f"{share:.2f}" for share in shares) + " as far")
         lines += [f"{times:3g} times our rate: AP of a whole run {ap:.2f}" for times, ap in whole.items()]
-    for times in dict.fromkeys(row["times"] for row in rows if part == "60 steps"):
-        ends = " ".join(f"{row['end']:.1f}" for row in rows if row["times"] == times)
-        lines.append(
-            f"{times:3g} times our rate: loss after 60 steps {ends}, AP of a whole run {whole[times]:.2f}"
-        )
+    else:
+        for times in dict.fromkeys(row["times"] for row in rows):
+            ends = " ".join(f"{row['end']:.1f}" for row in rows if row["times"] == times)
+            then = f"AP of a whole run {whole[times]:.2f}"
+            lines.append(f"{times:3g} times our rate: loss after 60 steps {ends}, {then}")
     return "\n".join(lines)

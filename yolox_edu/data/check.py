@@ -179,5 +179,4 @@ def _count(table: Table, say: Findings) -> None:
     used = len({a["category_id"] for a in table.annotations})
     pictures, boxes = _many(len(table.images), "picture"), _many(len(table.annotations), "box", "boxes")
     what = f"{pictures}, {boxes} of {_many(used, 'class', 'classes')}"
-    say.add("note", "counts", "", what)
-    say.insert(0, say.pop())
+    say.insert(0, Finding("note", "counts", say.file, "", what))

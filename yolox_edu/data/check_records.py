@@ -62,8 +62,8 @@ class Table:
     def areas(self) -> Float[np.ndarray, " n"]:
         """The areas that the file gives; NaN where it gives none, or something that is no number."""
         rows = [a.get("area") for a in self.boxed]
-        rows = [min(v, 1e18) if isinstance(v, int | float) else np.nan for v in rows]
-        return np.array([max(v, -1.0) for v in rows], dtype=np.float64)
+        rows = [max(min(v, 1e18), -1.0) if isinstance(v, int | float) else np.nan for v in rows]
+        return np.array(rows, dtype=np.float64)
 
     @cached_property
     def outlines(self) -> Float[np.ndarray, "n 4"]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import sys
 import textwrap
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -83,11 +81,6 @@ def report(findings: Sequence[Finding], width: int | None = None) -> str:
     elif counts["warning"]:
         verdict = f"look at the warning{'' if counts['warning'] == 1 else 's'}"
     return "\n".join([*lines, f"{sums}: {verdict}"])
-
-
-def terminal() -> int | None:
-    """The columns of the terminal, by which a report is wrapped; None if it goes to a file. Chapter 21."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def to_json(findings: Sequence[Finding]) -> str:

@@ -31,6 +31,11 @@ def recall(name: str, folder: Path = FOLDER) -> dict[str, Any]:
     return json.loads(path.read_text())
 
 
+def kept(name: str, folder: Path = FOLDER) -> list[dict[str, Any]]:
+    """The rows that are there already, for a command that goes on where it stopped; [] at first."""
+    return recall(name, folder)["rows"] if (folder / f"{name}.json").is_file() else []
+
+
 def keep(name: str, rows: Any, seeds: list[int], folder: Path = FOLDER) -> Path:
     """Write `rows` (lists, dicts, numbers, text) with what a reader needs to measure them again."""
     processor = platform.processor() or platform.machine()

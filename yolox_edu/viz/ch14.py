@@ -16,6 +16,7 @@ from yolox_edu.data.augment import Layout, Sample, mosaic, mosaic_tile
 from yolox_edu.data.crossing_render import paint_thing
 from yolox_edu.data.crossing_scene import NAMES, NOTHING, compose
 from yolox_edu.data.warp import View, _corners, move_boxes
+from yolox_edu.viz.mosaicked import official_corners
 
 SIDE = 320  # of the chapter's frame; the canvas has twice that
 SIZE = (SIDE, SIDE)
@@ -139,8 +140,7 @@ def fate(layout: Layout, sources: Sequence[Sample]) -> tuple[Float[np.ndarray, "
         tile = mosaic_tile(quarter, picture.shape[:2], SIZE, layout.centre)
         boxes = target["boxes"].astype(float)
         ours, visible = move_boxes(boxes, tile, layout.view, SIZE)
-        cut = (boxes * tile.scale + [tile.left, tile.top] * 2).clip(0, 2 * SIDE)
-        turned.append(_corners(cut, layout.view))
+        turned.append(official_corners(boxes, tile, layout.view))
         official = turned[-1].clip(0, SIDE)
         side = (boxes[:, 2:] - boxes[:, :2]).prod(1) ** 0.5
         shorter = (ours[:, 2:] - ours[:, :2]).min(1), (official.max(1) - official.min(1)).min(1)

@@ -15,8 +15,9 @@ from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
+from jaxtyping import Float
 
-from yolox_edu.data.augment import Augment, larger_than_a_pixel, mosaic_tile
+from yolox_edu.data.augment import Augment, Tile, larger_than_a_pixel, mosaic_tile
 from yolox_edu.data.warp import Number, View, _clip_polygon, _corners, _polygon_area, move_boxes
 from yolox_edu.viz.picture import _data
 from yolox_edu.viz.play import Figure, figure
@@ -97,6 +98,12 @@ def drawn(seed: int, preset: str) -> Setting:
     return Setting(*(round(round(value / step) * step, 2) + 0.0 for value, step in zip(values, steps)))
 
 
+def official_corners(boxes: Float[np.ndarray, "g 4"], tile: Tile, view: View) -> Float[np.ndarray, "g 4 2"]:
+    """The corners of boxes as the official rule turns them: cut to the canvas first, not yet to the frame."""
+    placed = boxes * tile.scale + np.tile([tile.left, tile.top], 2)
+    return _corners(placed.clip(0, 2 * SIDE), view)
+
+
 def state(setting: Setting, boxes: Sequence[Any], min_visible: float = Augment.min_visible) -> State:
     """The boxes of four square pictures of SIDE pixels in a mosaic, by the package's own functions."""
     kept, dropped, ghosts, shares = [], [], [], []
@@ -104,8 +111,7 @@ def state(setting: Setting, boxes: Sequence[Any], min_visible: float = Augment.m
         centre = int(setting.centre_x), int(setting.centre_y)
         tile = mosaic_tile(quarter, (SIDE, SIDE), (SIDE, SIDE), centre)
         moved, visible = move_boxes(np.asarray(source, float), tile, setting.view, (SIDE, SIDE))
-        whole = np.asarray(source, float) + np.tile([tile.left, tile.top], 2)
-        turned = _corners(whole.clip(0, 2 * SIDE), setting.view).clip(0, SIDE)
+        turned = official_corners(np.asarray(source, float), tile, setting.view).clip(0, SIDE)
         official = np.concatenate([turned.min(1), turned.max(1)], axis=1)
         for box, share, wide in zip(moved, visible, larger_than_a_pixel(moved)):
             if share > 0:
